@@ -1,0 +1,1 @@
+//! The single writer: exchanges in, events committed; and the rules directory, watched and swapped.

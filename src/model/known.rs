@@ -1,0 +1,27 @@
+//! What is remembered of a resource.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Timestamp;
+
+/// A resource as the last event left it: what an update is merged over, and what tells created from restored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Known {
+    /// Payload fields, without id and dates.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+    /// `facts.*` of rules: remembered, never sent.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub facts: Map<String, Value>,
+    /// When it was first seen or, if the rule says so, made.
+    pub created: Timestamp,
+    /// `date_modified` of the last event; strictly increasing in whole seconds (real clients de-duplicate on it).
+    pub modified: Timestamp,
+    /// Whether the last event was `deleted`.
+    #[serde(default)]
+    pub deleted: bool,
+    /// Whether fields and facts were dropped because they were larger than the bound of one record.
+    #[serde(default)]
+    pub trimmed: bool,
+}

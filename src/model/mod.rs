@@ -1,0 +1,29 @@
+//! What happened and what is owed: events, webhooks, deliveries, attempts, and the facts remembered about resources.
+//!
+//! Plain data and pure functions; no IO, no clock of its own. The records that the journal keeps for years are made of
+//! these types: fields are only added, each with a default, and never change their meaning (see [`record`]).
+
+mod attempt;
+mod delivery;
+mod event;
+mod health;
+mod known;
+mod notice;
+mod pending;
+pub mod record;
+mod topic;
+mod webhook;
+mod write;
+
+pub use crate::clock::Timestamp;
+pub use crate::id::{EventUid, Seq, WebhookId};
+pub use attempt::{Attempt, FailureClass, Phases, Trigger, Verdict};
+pub use delivery::{DeliveryEnd, Outcome, Waiting};
+pub use event::{Event, Identity, MAX_BODY_BYTES, id_json};
+pub use health::{Health, Overlay, OverlayReason};
+pub use known::Known;
+pub use notice::{Notice, NoticeKind};
+pub use pending::{Pending, Settled, SettledAs};
+pub use topic::{Topic, TopicError, TopicPattern};
+pub use webhook::{RetrySchedule, Secret, Status, Webhook};
+pub use write::Write;

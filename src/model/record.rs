@@ -1,0 +1,92 @@
+//! The journal's records, schema version 1.
+//!
+//! Each record is JSON behind a head of version, kind and checksum (the store writes those). What is here is read for
+//! years: fields are only ever added, with a default; a change of meaning is a new kind or a new version.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attempt, Event, Health, Identity, Notice, Outcome, Pending, Seq, Settled, Timestamp, Waiting, WebhookId, Write,
+};
+
+/// A record of the events journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// What it says.
+    #[serde(flatten)]
+    pub entry: EventEntry,
+    /// State writes of the whole exchange; only its last record carries any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<Write>,
+}
+
+/// What a record of the events journal says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventEntry {
+    /// Something happened.
+    Event(Box<Event>),
+    /// A match waits.
+    Pending(Box<Pending>),
+    /// A pending match was settled.
+    Settled(Settled),
+    /// The delivery side's state at the head of a partition.
+    Checkpoint(Box<Checkpoint>),
+}
+
+/// A record of the log journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogRecord {
+    /// What it says.
+    #[serde(flatten)]
+    pub entry: LogEntry,
+    /// State writes of the group; only its last record carries any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<Write>,
+}
+
+/// What a record of the log journal says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogEntry {
+    /// One POST.
+    Attempt(Box<Attempt>),
+    /// The end of a delivery.
+    Outcome(Box<Outcome>),
+    /// Something else an operator should find.
+    Notice(Notice),
+}
+
+/// All that deliveries need, so that state lost to damage is rebuilt from here forward.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The log's next sequence then: the log is applied again from here.
+    pub log_next: Seq,
+    /// The next webhook id to give away.
+    pub next_webhook: u64,
+    /// NAME, id, retired since, secret made for it.
+    pub names: Vec<(String, WebhookId, Option<Timestamp>, Option<String>)>,
+    /// Webhook by webhook: cursor, finished above it, waiting, deferred, health.
+    pub webhooks: Vec<WebhookCheckpoint>,
+    /// Open matches that wait.
+    pub pendings: Vec<(Seq, Pending)>,
+}
+
+/// One webhook's part of a [`Checkpoint`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WebhookCheckpoint {
+    /// Whose.
+    pub webhook: u64,
+    /// The next sequence to read.
+    pub cursor: Seq,
+    /// Done above the cursor.
+    pub finished: Vec<Seq>,
+    /// Tried and not yet due again.
+    pub waiting: Vec<(Seq, Waiting)>,
+    /// Behind a waiting head.
+    pub deferred: Vec<(Seq, (String, Identity))>,
+    /// How it is doing.
+    pub health: Option<Health>,
+}

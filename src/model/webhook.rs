@@ -1,0 +1,113 @@
+//! A webhook: who wants which events, where they go, and how failures are met.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{TopicPattern, WebhookId};
+
+/// WooCommerce's three statuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Delivers.
+    #[default]
+    Active,
+    /// Does not deliver; events in the meantime are missed unless `hold_when_paused`.
+    Paused,
+    /// Does not deliver.
+    Disabled,
+}
+
+impl Status {
+    /// The word of the file and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// A secret: never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret in.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself, for signing.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Gaps before attempts 2, 3, …; empty: one attempt per delivery, as WooCommerce does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetrySchedule(pub Vec<Duration>);
+
+impl Default for RetrySchedule {
+    /// 5 s, 30 s, 2 m, 10 m, 30 m, 1 h, 3 h, 6 h, 12 h, 24 h, 24 h: twelve attempts in about 71 hours.
+    fn default() -> Self {
+        Self([5, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 86_400].map(Duration::from_secs).to_vec())
+    }
+}
+
+/// A subscription in force: a `[webhook.NAME]` table with its id and its secret resolved.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// The integer WooCommerce clients know it by.
+    pub id: WebhookId,
+    /// NAME of its table: the identity.
+    pub name: String,
+    /// The display name (`name = "…"`), or WooCommerce's default.
+    pub title: String,
+    /// Topics it wants; one that fits is enough.
+    pub topics: Vec<TopicPattern>,
+    /// Where deliveries go.
+    pub url: String,
+    /// What they are signed with.
+    pub secret: Secret,
+    /// What its file says; the status in force is this overlaid by [`super::Health`].
+    pub status: Status,
+    /// Extra request headers.
+    pub headers: Vec<(String, String)>,
+    /// Gaps between attempts.
+    pub retry: RetrySchedule,
+    /// Limit of one whole attempt, including the answer's body.
+    pub timeout: Duration,
+    /// Attempts in flight at once.
+    pub concurrency: usize,
+    /// Consecutive failed deliveries after which it is disabled.
+    pub max_delivery_failures: u32,
+    /// Whether events are kept while it is paused.
+    pub hold_when_paused: bool,
+    /// Whether bodies are written as PHP's `json_encode` does (`\/`, `\u00e9`).
+    pub wordpress_json: bool,
+    /// Why it cannot deliver although its status says so (its secret could not be resolved).
+    pub held: Option<String>,
+    /// `X-WC-Webhook-Source`: the shop's URL.
+    pub source: String,
+    /// `User-Agent`: `WooCommerce/<v> Hookshot (WordPress/<v>)`.
+    pub user_agent: String,
+}
+
+impl Webhook {
+    /// Default limit of one whole attempt.
+    pub const TIMEOUT: Duration = Duration::from_secs(30);
+    /// Default number of attempts in flight at once.
+    pub const CONCURRENCY: usize = 8;
+    /// Default of `max_delivery_failures` (WooCommerce's documented value).
+    pub const MAX_DELIVERY_FAILURES: u32 = 5;
+}

@@ -1,0 +1,99 @@
+//! A change of state as an absolute put or delete, so that applying it twice is applying it once.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Health, Identity, Known, Pending, Seq, Waiting, WebhookId};
+
+/// One change of state. Records carry these; after a crash those behind the mark are applied again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "w", rename_all = "snake_case")]
+pub enum Write {
+    /// What is remembered of a resource; `None` forgets it.
+    Known {
+        /// The resource's word.
+        resource: String,
+        /// Which one.
+        identity: Identity,
+        /// What is remembered.
+        known: Option<Known>,
+    },
+    /// Natural key → id; the value is trimmed and case-folded. `None` forgets it.
+    Alias {
+        /// The resource's word.
+        resource: String,
+        /// Name of the key.
+        name: String,
+        /// Its value.
+        value: String,
+        /// The id it stands for.
+        id: Option<String>,
+    },
+    /// The id of a webhook's NAME, and since when its table is gone (retired webhooks keep id, cursor and backlog 7 days).
+    WebhookName {
+        /// NAME of the table.
+        name: String,
+        /// Its id, never reused.
+        id: WebhookId,
+        /// When its table vanished.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retired: Option<super::Timestamp>,
+        /// The secret made for it, where no file gives one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+    },
+    /// Everything about a webhook is forgotten: name, cursor, sets and health.
+    WebhookGone {
+        /// NAME of the table.
+        name: String,
+        /// Its id.
+        id: WebhookId,
+    },
+    /// The next sequence a webhook has to read: all before it are finished, waiting or deferred.
+    Cursor {
+        /// Whose.
+        webhook: WebhookId,
+        /// The next sequence.
+        next: Seq,
+    },
+    /// A delivery above the cursor that is done (`true`), or one the cursor has passed (`false` clears it).
+    Finished {
+        /// Whose.
+        webhook: WebhookId,
+        /// The event.
+        event: Seq,
+        /// Done, or no longer needed to be remembered.
+        done: bool,
+    },
+    /// A delivery that waits for its next attempt; `None` takes it out.
+    Waiting {
+        /// Whose.
+        webhook: WebhookId,
+        /// The event.
+        event: Seq,
+        /// When it is due, and its group.
+        waiting: Option<Waiting>,
+    },
+    /// A delivery behind the waiting head of its group; `None` takes it out.
+    Deferred {
+        /// Whose.
+        webhook: WebhookId,
+        /// The event.
+        event: Seq,
+        /// Its group.
+        group: Option<(String, Identity)>,
+    },
+    /// How a webhook is doing; `None` forgets it.
+    Health {
+        /// Whose.
+        webhook: WebhookId,
+        /// How it is doing.
+        health: Option<Health>,
+    },
+    /// A match that waits; `None` when it is settled.
+    Pending {
+        /// Its record.
+        seq: Seq,
+        /// What waits.
+        pending: Option<Box<Pending>>,
+    },
+}

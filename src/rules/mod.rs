@@ -1,0 +1,22 @@
+//! From an exchange to events, by rules that an operator writes. Pure: no IO, no clock.
+//!
+//! `load` turns the texts of a rules directory into a [`Ruleset`] or into diagnostics, all at once. A ruleset is immutable
+//! and swapped as a whole. Its way with an exchange: [`Ruleset::wants`] (request head) → [`Ruleset::narrow`] (response
+//! head) → [`Ruleset::matches`] (conditions on the exchange alone) → [`Ruleset::derive`] (all that reads state).
+
+mod derive;
+pub mod expr;
+mod index;
+mod load;
+mod matching;
+mod replay;
+pub mod rule;
+mod view;
+
+pub use derive::{Derived, Draft, Note};
+pub use index::{Candidates, Need};
+pub use load::{Loaded, SourceFile, load};
+pub use matching::Matched;
+pub use replay::{Replay, ReplayedEvent};
+pub use rule::{Ruleset, SecretSource, WebhookConfig};
+pub use view::{MemoryState, View};

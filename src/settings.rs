@@ -1,0 +1,1 @@
+//! Process settings: flags, `SHOPBELL_*` environment, `shopbell.toml`.
