@@ -259,7 +259,6 @@ impl Journal {
     pub(super) fn note(&self, text: String) {
         let mut notes = lock(&self.notes);
         if notes.len() < MAX_NOTES && !notes.contains(&text) {
-            tracing::error!(journal = self.name, "{text}");
             notes.push(text);
         }
     }
