@@ -43,12 +43,7 @@ impl Queue {
             self.writes.push(Write::Waiting { webhook, event: seq, waiting });
         }
         match kept {
-            Kept::Ahead => {
-                self.ahead.remove(&seq);
-                if due.is_none() {
-                    self.done.push(seq);
-                }
-            }
+            Kept::Ahead => _ = self.ahead.remove(&seq),
             Kept::Waiting if due.is_none() => {
                 self.waiting -= 1;
                 self.writes.push(Write::Waiting { webhook, event: seq, waiting: None });
@@ -58,6 +53,10 @@ impl Queue {
                 self.deferred -= 1;
                 self.writes.push(Write::Deferred { webhook, event: seq, group: None });
             }
+        }
+        if due.is_none() {
+            // Also what was set aside: after a crash the cursor may stand before it.
+            self.done.push(seq);
         }
     }
 
@@ -92,7 +91,7 @@ impl Queue {
         let cursor = self.cursor();
         let mut writes = std::mem::take(&mut self.writes);
         for seq in std::mem::take(&mut self.done) {
-            if seq > cursor {
+            if seq >= cursor {
                 self.finished.insert(seq);
                 writes.push(Write::Finished { webhook, event: seq, done: true });
             }

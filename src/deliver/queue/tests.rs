@@ -135,6 +135,16 @@ fn what_was_not_tried_goes_out_again_and_hurry_makes_all_due() {
     assert_eq!(take(&mut queue, 1_000), [1]);
 }
 
+#[test]
+fn what_was_set_aside_above_the_cursor_is_not_read_again_when_done() {
+    let waiting = vec![(Seq(2), Waiting { attempts: 1, due: at(0), group: event(2).group.clone() })];
+    let mut queue = Queue::new(WEBHOOK, WebhookState { cursor: Seq(1), waiting, ..WebhookState::default() });
+    assert_eq!(take(&mut queue, 0), [2]);
+    done(&mut queue, 2, Settle::Done);
+    queue.feed(&journal(&[1, 2]), Seq(3));
+    assert_eq!(take(&mut queue, 0), [1]);
+}
+
 /// The state as a store would keep it.
 #[derive(Clone, Default)]
 struct Disk {
