@@ -34,7 +34,7 @@ pub type Client = BoxCloneSyncService<Request<Full<Bytes>>, Response<AnswerBody>
 const IDLE_PER_HOST: usize = 8;
 
 /// How long an idle connection is kept.
-const IDLE_FOR: Duration = Duration::from_secs(60);
+const IDLE_FOR: Duration = Duration::from_mins(1);
 
 /// A client that connects only where `guard` lets it, over HTTP/1.1. Certificates are checked against the machine's roots,
 /// or Mozilla's where the machine has none.

@@ -11,7 +11,7 @@ use crate::model::RetrySchedule;
 const JITTER: f64 = 0.2;
 
 /// The longest a receiver may ask us to stay away.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// The gap after the attempt number `made` (1 is the first): the schedule's, longer by up to 20 % as `chance` (0 up to 1)
 /// says, and never shorter than what the receiver asked for in `retry_after`. `None` where the schedule is at its end.

@@ -51,6 +51,5 @@ pub(super) async fn learn(extra: &[(String, String)]) -> Extensions {
     };
     // Neither side can fail in memory but for a name hyper refuses; then there is just nothing learnt.
     let _ = tokio::join!(reader.serve_connection(TokioIo::new(server), service), send);
-    let learnt = std::mem::take(&mut *learnt.lock().unwrap_or_else(PoisonError::into_inner));
-    learnt
+    std::mem::take(&mut *learnt.lock().unwrap_or_else(PoisonError::into_inner))
 }

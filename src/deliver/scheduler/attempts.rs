@@ -18,7 +18,7 @@ use crate::model::record::LogEntry;
 use crate::model::{Decision, DeliveryEnd, Event, Outcome, Webhook};
 
 /// The pause before a delivery goes out again whose attempt panicked.
-const PANIC_PAUSE: Duration = Duration::from_secs(60);
+const PANIC_PAUSE: Duration = Duration::from_mins(1);
 
 impl Scheduler {
     /// Starts what may go out, in turn: one attempt for each webhook, then the next round.

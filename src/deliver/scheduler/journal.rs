@@ -15,11 +15,14 @@ const READS_MAX: usize = 4;
 /// Events asked for at once.
 const READ_LIMIT: usize = 32;
 
-/// What was read from a place on, and where to go on.
+/// Events, and where to go on.
+type Found = (Vec<(Seq, Arc<Event>)>, Seq);
+
+/// What was read from a place on.
 #[derive(Debug)]
 pub(super) struct Read {
     from: Seq,
-    events: Result<(Vec<(Seq, Arc<Event>)>, Seq), StoreError>,
+    found: Result<Found, StoreError>,
 }
 
 impl Scheduler {
@@ -27,7 +30,9 @@ impl Scheduler {
     pub(super) fn look_at_journal(&mut self) {
         self.head.mark_unchanged();
         let all: Vec<WebhookId> = self.slots.keys().copied().collect();
-        all.into_iter().for_each(|webhook| self.want_more(webhook));
+        for webhook in all {
+            self.want_more(webhook);
+        }
     }
 
     /// Reads on for a webhook, if there is more and it has room.
@@ -48,7 +53,7 @@ impl Scheduler {
             // Somebody came to this place while it is being read: take_read serves all that stand there.
             if self.reading.insert(from) {
                 let store = self.means.store.clone();
-                self.reads.spawn(async move { Read { from, events: store.events(from, READ_LIMIT).await } });
+                self.reads.spawn(async move { Read { from, found: store.events(from, READ_LIMIT).await } });
             }
         }
     }
@@ -63,8 +68,8 @@ impl Scheduler {
             }
         };
         self.reading.remove(&read.from);
-        let (events, next) = match read.events {
-            Ok(read) => read,
+        let (events, next) = match read.found {
+            Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, from = %read.from, "the journal cannot be read; trying again");
                 return self.pause_store();

@@ -47,7 +47,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 const CURSOR_LAG: Duration = Duration::from_secs(10);
 
 /// When nothing is due, the loop still turns so often.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
 pub(super) struct Scheduler {
