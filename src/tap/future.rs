@@ -53,7 +53,7 @@ where
     F: Future<Output = Result<Response<R>, E>> + 'static,
     R: Body<Data = Bytes> + 'static,
 {
-    type Output = Result<Response<ResponseBody<R, R::Error>>, E>;
+    type Output = Result<Answer<R>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
@@ -93,6 +93,8 @@ struct Waiting<F, R> {
     hand_over: HandOver<F, R>,
 }
 
+/// The answer as the visitor gets it.
+type Answer<R> = Response<ResponseBody<R, <R as Body>::Error>>;
 /// What a step leads to.
 type Next<F, R, X> = ControlFlow<Response<ResponseBody<R, X>>, Step<F, R, X>>;
 
@@ -101,7 +103,7 @@ where
     F: Future<Output = Result<Response<R>, E>> + 'static,
     R: Body<Data = Bytes> + 'static,
 {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<ResponseBody<R, R::Error>>, E>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer<R>, E>> {
         loop {
             let next = match std::mem::replace(&mut self.step, Step::Done) {
                 Step::Waiting(mut waiting) => match waiting.future.as_mut().poll(cx) {

@@ -22,14 +22,14 @@ pub(super) enum Plan {
 pub(super) fn plan(interest: Interest, response: &ResponseHead, may_hold: bool, whole: bool, over: bool) -> Plan {
     match interest {
         Interest::Nothing => Plan::Pass,
-        _ if over => Plan::AtHead,
-        Interest::Head if whole => Plan::AtHead,
-        // The shop answered before it had read the whole request. What the rules read of the request is not there yet, and a
-        // held head could keep a visitor from sending it: so look again when the answer ends.
-        Interest::Head => Plan::AtEnd,
         // A browser follows a redirect at its head, without waiting for the body.
-        Interest::Body if response.status.is_redirection() && may_hold => Plan::ReadAhead,
-        Interest::Body => Plan::AtEnd,
+        Interest::Body if !over && may_hold && response.status.is_redirection() => Plan::ReadAhead,
+        // While the request is still coming, what the rules read of it is not there yet, and a held head could keep the
+        // visitor from sending it (shops may answer early): look again when the answer ends.
+        Interest::Head if !over && !whole => Plan::AtEnd,
+        Interest::Head => Plan::AtHead,
+        Interest::Body if !over => Plan::AtEnd,
+        Interest::Body => Plan::AtHead,
     }
 }
 
