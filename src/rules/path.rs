@@ -29,6 +29,11 @@ pub(super) fn is_int(segment: &str) -> bool {
 pub(super) type Captures = Vec<(String, String)>;
 
 impl PathTemplate {
+    /// Whether it has a capture of this name.
+    pub(super) fn captures_name(&self, name: &str) -> bool {
+        self.segments.iter().any(|segment| matches!(segment, Segment::Any(own) | Segment::Int(own) if own == name))
+    }
+
     /// What the template captures of a path that fits it; `None` if it does not fit.
     ///
     /// `/**` takes as few segments as will do. Time is bounded by segments of the path × segments of the template.

@@ -35,7 +35,7 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: b
     let any: Vec<_> = merged.any.iter().map(|node| tables(loader, "any", node, ROOTS)).collect();
     let none: Vec<_> = merged.none.iter().flat_map(|node| tables(loader, "none", node, ROOTS)).collect();
     let when: Vec<&Node> = merged.when.iter().flat_map(listed).collect();
-    let when: Vec<_> = when.into_iter().filter_map(|node| loader.expression("when", node, scope)).collect();
+    let when: Vec<_> = when.into_iter().filter_map(|node| loader.truth("when", node, scope)).collect();
     let topic = get("topic").map_or_else(Vec::new, |node| topics(loader, node, scope));
     let rule = EventRule {
         name: entry.key.clone(),

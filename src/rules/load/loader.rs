@@ -161,15 +161,29 @@ impl Loader {
         None
     }
 
-    /// A bare expression.
+    /// A bare expression that is true or false.
+    pub(super) fn truth(&mut self, what: &str, node: &Node, scope: Scope) -> Option<Expr> {
+        self.bare(what, node, |expressions, text| expressions.condition(text, scope))
+    }
+
+    /// A bare expression that gives a value.
     pub(super) fn expression(&mut self, what: &str, node: &Node, scope: Scope) -> Option<Expr> {
+        self.bare(what, node, |expressions, text| expressions.expression(text, scope))
+    }
+
+    fn bare(
+        &mut self,
+        what: &str,
+        node: &Node,
+        compile: impl FnOnce(&mut ExpressionsBuilder, &str) -> (Option<Expr>, Vec<ExprFault>),
+    ) -> Option<Expr> {
         let text = self.text(what, node)?;
         if text.trim_start().starts_with("{{") {
             let hint = format!("`{what}` is an expression as a whole: leave the braces out");
             self.report.error(node.at, "braces do not belong here", hint);
             return None;
         }
-        let (expr, faults) = self.expressions.expression(&text, scope);
+        let (expr, faults) = compile(&mut self.expressions, &text);
         self.expression_faults(node, faults);
         expr
     }

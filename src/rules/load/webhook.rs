@@ -57,7 +57,7 @@ pub(super) fn webhook(loader: &mut Loader, entry: &Entry) -> Option<WebhookConfi
         url: get("url").and_then(|node| url::http(loader, "url", node)).unwrap_or_default(),
         secret: get("secret").and_then(|node| secret(loader, node)),
         status: get("status").map_or(Status::Active, |node| status(loader, node)),
-        filter: get("filter").and_then(|node| loader.expression("filter", node, Scope::Filter)),
+        filter: get("filter").and_then(|node| loader.truth("filter", node, Scope::Filter)),
         headers: get("headers").map_or_else(Vec::new, |node| headers(loader, node)),
         retry: get("retry").map_or_else(RetrySchedule::default, |node| retry(loader, node)),
         timeout: get("timeout").and_then(|n| loader.duration("timeout", n, TIMEOUT)).unwrap_or(Webhook::TIMEOUT),
