@@ -11,10 +11,10 @@ use crate::id::Seq;
 use crate::model::{Timestamp, TopicPattern};
 use crate::store::LogQuery;
 
+use super::Admin;
 use super::error::ApiError;
 use super::row::LogRow;
 use super::view::EventsView;
-use super::Admin;
 
 /// Lines of one answer, at most.
 const MAX_LINES: usize = 10_000;

@@ -6,9 +6,9 @@ use axum::extract::State;
 use crate::engine::Active;
 use crate::model::Status;
 
+use super::Admin;
 use super::error::ApiError;
 use super::view::{ReloadView, RulesView, StatusView};
-use super::Admin;
 
 pub(super) async fn status(State(admin): State<Admin>) -> Json<StatusView> {
     let active = admin.rules.active();
@@ -37,9 +37,10 @@ pub(super) async fn reload(State(admin): State<Admin>) -> Result<Json<ReloadView
     if admin.deliverer.is_none() {
         return Err(ApiError::Unavailable("no shopbell process runs: there is nothing to reload".to_owned()));
     }
-    let report = admin.rules.reload().await.map_err(|fault| ApiError::Unavailable(fault.to_string()))?;
+    let stopping = || ApiError::Unavailable("the process is stopping".to_owned());
+    let report = admin.rules.reload().await.ok_or_else(stopping)?;
     let rules = rules_view(&admin.rules.active());
-    Ok(Json(ReloadView { changed: report.changed, diagnostics: report.diagnostics, rules }))
+    Ok(Json(ReloadView { changed: report.changed, ok: report.ok, diagnostics: report.diagnostics, rules }))
 }
 
 fn rules_view(active: &Active) -> RulesView {
@@ -49,6 +50,7 @@ fn rules_view(active: &Active) -> RulesView {
         event_rules: active.ruleset.events.len(),
         webhooks: active.webhooks.len(),
         from_last_good: active.from_last_good,
+        stale: active.stale,
         problems: active.problems.clone(),
     }
 }

@@ -49,7 +49,9 @@ pub struct RulesView {
     pub webhooks: usize,
     /// Whether they are the last good ones, as the directory was broken at start.
     pub from_last_good: bool,
-    /// Faults of the newest edit, if it did not take effect.
+    /// Whether the newest edit did not take effect.
+    pub stale: bool,
+    /// Warnings; and the faults of the newest edit, if it did not take effect.
     pub problems: Vec<Diagnostic>,
 }
 
@@ -58,6 +60,8 @@ pub struct RulesView {
 pub struct ReloadView {
     /// Whether a new set is in force.
     pub changed: bool,
+    /// Whether the directory as it stands is the set in force.
+    pub ok: bool,
     /// Errors (then the old set stays in force) and warnings.
     pub diagnostics: Vec<Diagnostic>,
     /// What is in force now.

@@ -8,9 +8,9 @@ use axum::response::{IntoResponse, Response};
 
 use crate::model::{Health, Overlay, OverlayReason, Status, Webhook};
 
+use super::Admin;
 use super::error::ApiError;
 use super::view::{Backlog, PingView, WebhookView};
-use super::Admin;
 
 pub(super) async fn list(State(admin): State<Admin>) -> Json<Vec<WebhookView>> {
     let active = admin.rules.active();
@@ -21,10 +21,7 @@ pub(super) async fn list(State(admin): State<Admin>) -> Json<Vec<WebhookView>> {
     Json(views)
 }
 
-pub(super) async fn show(
-    State(admin): State<Admin>,
-    Path(which): Path<String>,
-) -> Result<Json<WebhookView>, ApiError> {
+pub(super) async fn show(State(admin): State<Admin>, Path(which): Path<String>) -> Result<Json<WebhookView>, ApiError> {
     let webhook = find(&admin, &which)?;
     let mut shown = view(&admin, &webhook).await;
     let (names, _) = admin.store.webhook_names().await?;
@@ -52,7 +49,8 @@ pub(super) async fn act(
     let deliverer = admin.deliverer.as_ref().ok_or_else(needs_process)?;
     let now = admin.store.health(webhook.id).status(webhook.status, &webhook.url);
     if action == "resume" && now == Status::Disabled {
-        let text = format!("webhook `{}` is disabled, not paused: enable it with `shopbell webhooks enable`", webhook.name);
+        let text =
+            format!("webhook `{}` is disabled, not paused: enable it with `shopbell webhooks enable`", webhook.name);
         return Err(ApiError::Conflict(text));
     }
     deliverer.set_status(webhook.id, status, "operator").await.map_err(ApiError::Conflict)?;
