@@ -28,7 +28,9 @@ fn query(args: &LogArgs) -> String {
         ("since", &args.since),
     ];
     for (name, value) in given {
-        value.iter().for_each(|value| drop(query.append_pair(name, value)));
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
     }
     if !args.kind.is_empty() {
         query.append_pair("kind", &args.kind.join(","));

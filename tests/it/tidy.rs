@@ -166,7 +166,8 @@ fn imports(file: &Path, code: &str) -> BTreeSet<String> {
 
 /// The first name of a path, or of every branch of a group `{a::b, c}`.
 fn firsts(text: &str) -> Vec<String> {
-    let name = |text: &str| text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let name =
+        |text: &str| text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let Some(group) = text.strip_prefix('{') else { return vec![name(text)] };
     let (mut depth, mut names, mut from) = (1, Vec::new(), 0);
     for (at, letter) in group.char_indices() {

@@ -29,20 +29,20 @@ impl Visitor {
     }
 
     /// Opens a page (no fields) or posts a form, follows redirects as browsers do (303 is a GET; RFC 9110 section 15.4.4),
-    /// and gives the last answer's status.
+    /// and gives the last answer's status and the address it came from.
     pub(super) async fn go(
         &mut self,
         method: &Method,
         path: &str,
         fields: &[(&str, &str)],
-    ) -> Result<StatusCode, Failure> {
+    ) -> Result<(StatusCode, String), Failure> {
         let (mut method, mut path) = (method.clone(), path.to_owned());
         let mut body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         for _ in 0..=MAX_REDIRECTS {
             let (status, location) = self.ask(&method, &path, std::mem::take(&mut body)).await?;
             match location {
                 Some(location) if status.is_redirection() => (method, path) = (Method::GET, location),
-                _ => return Ok(status),
+                _ => return Ok((status, path)),
             }
         }
         Err(Failure::Failed(format!("{path} redirects in a circle")))
