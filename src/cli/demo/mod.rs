@@ -18,7 +18,7 @@ use stage::Stage;
 pub(super) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let mut stage = Stage::set(&args).await?;
     let mut show = Show::new(&stage).await?;
-    show.opening(&stage)?;
+    Show::opening(&stage)?;
     let played = play(&args, &mut stage, &mut show).await;
     stage.strike().await;
     played
@@ -33,7 +33,7 @@ async fn play(args: &DemoArgs, stage: &mut Stage, show: &mut Show) -> Result<(),
     }
     let complete = show.summary()?;
     if !args.once {
-        show.invitation(stage)?;
+        Show::invitation(stage)?;
         show.until_stopped(stage).await?;
     }
     if complete { Ok(()) } else { Err(Failure::Said) }

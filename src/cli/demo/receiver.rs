@@ -27,7 +27,7 @@ pub(super) struct Delivery {
     /// What it is about: the body's `id`, or the `arg` of an action.
     pub(super) about: String,
     /// `X-WC-Webhook-Delivery-ID`.
-    pub(super) delivery: String,
+    pub(super) id: String,
     /// Whether `X-WC-Webhook-Signature` is that of the body.
     pub(super) signed: bool,
     /// How long the body is.
@@ -70,7 +70,7 @@ fn read(secret: &str, headers: &HeaderMap, body: &[u8]) -> Received {
     Received::Delivery(Delivery {
         topic: topic.to_owned(),
         about,
-        delivery: header("x-wc-webhook-delivery-id").to_owned(),
+        id: header("x-wc-webhook-delivery-id").to_owned(),
         signed: verify_base64(secret.as_bytes(), body, header("x-wc-webhook-signature")),
         bytes: body.len(),
     })

@@ -64,7 +64,7 @@ impl Show {
     }
 
     /// What stands where.
-    pub(super) fn opening(&self, stage: &Stage) -> io::Result<()> {
+    pub(super) fn opening(stage: &Stage) -> io::Result<()> {
         let mut out = anstream::stdout().lock();
         writeln!(
             out,
@@ -137,7 +137,7 @@ impl Show {
     }
 
     fn delivery(&mut self, delivery: &Delivery) -> io::Result<()> {
-        let again = !self.seen.insert(delivery.delivery.clone());
+        let again = !self.seen.insert(delivery.id.clone());
         let wanted = self.awaited.iter().position(|(topic, id)| *topic == delivery.topic && *id == delivery.about);
         match wanted {
             _ if !delivery.signed => self.forged += 1,
@@ -147,7 +147,7 @@ impl Show {
         }
         let (style, signature) = if delivery.signed { (GOOD, "signature ok") } else { (BAD, "SIGNATURE WRONG") };
         let what = format!("{} {}", delivery.topic, delivery.about);
-        let short: String = delivery.delivery.chars().take(8).collect();
+        let short: String = delivery.id.chars().take(8).collect();
         let again = if again { ", again" } else { "" };
         writeln!(
             anstream::stdout(),
@@ -195,7 +195,7 @@ impl Show {
     }
 
     /// What to do now.
-    pub(super) fn invitation(&self, stage: &Stage) -> io::Result<()> {
+    pub(super) fn invitation(stage: &Stage) -> io::Result<()> {
         let (user, password) = (super::shop::ADMIN_USER, super::shop::ADMIN_PASSWORD);
         let mut out = anstream::stdout().lock();
         writeln!(out, "\nNow you. Open in a browser:")?;

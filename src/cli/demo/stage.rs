@@ -109,10 +109,9 @@ fn serve(listener: TcpListener, router: axum::Router) -> JoinHandle<()> {
     })
 }
 
+/// Shared by shopbell and the receiver; as random as a session key of the shop.
 fn secret() -> String {
-    let mut bytes = [0; 24];
-    getrandom::fill(&mut bytes).expect("the operating system has a random source");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    shop::random_key()
 }
 
 /// Writes the rules, but no file that is there already: with `--dir` they are the visitor's to edit. The webhook is written

@@ -26,7 +26,7 @@ fn registration(shop: &Shop, visitor: &Visitor, given: &Customer, complaint: Opt
 
 pub(super) async fn register(State(shop): State<Shop>, Extension(visitor): Extension<Visitor>, form: Form) -> Response {
     let form = Fields(form.0);
-    let given = customer(&form, Customer::default());
+    let given = customer(&form, &Customer::default());
     let registered = shop.with(&visitor, |data, session| {
         if given.first_name.is_empty() || !given.email.contains('@') || form.get("password").len() < 6 {
             return Err("a first name, an e-mail address and a password of six letters are needed");
@@ -42,9 +42,9 @@ pub(super) async fn register(State(shop): State<Shop>, Extension(visitor): Exten
     }
 }
 
-fn customer(form: &Fields, before: Customer) -> Customer {
+fn customer(form: &Fields, before: &Customer) -> Customer {
     let text = |name| form.get(name).to_owned();
-    Customer { first_name: text("first_name"), last_name: text("last_name"), email: text("email"), ..before }
+    Customer { first_name: text("first_name"), last_name: text("last_name"), email: text("email"), ..before.clone() }
 }
 
 pub(super) async fn login_form(State(shop): State<Shop>, Extension(visitor): Extension<Visitor>) -> Response {
@@ -123,7 +123,7 @@ pub(super) async fn save(
     let form = Fields(form.0);
     let saved = shop.with(&visitor, |data, session| {
         let known = own(session, &id).and_then(|own| data.customers.get_mut(&own))?;
-        let changed = customer(&form, known.clone());
+        let changed = customer(&form, known);
         if changed.first_name.is_empty() || !changed.email.contains('@') {
             return Some(false);
         }

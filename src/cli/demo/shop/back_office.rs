@@ -2,7 +2,7 @@
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 
 use super::data::{Product, cents, money};
 use super::html::{admin_page, escape, euro, fault, field};
@@ -33,14 +33,14 @@ pub(super) async fn login(State(shop): State<Shop>, Extension(visitor): Extensio
 }
 
 /// Sends everybody but the admin to the login page.
-pub(super) fn guard(shop: &Shop, visitor: &Visitor) -> Result<(), Response> {
-    if shop.with(visitor, |_, session| session.admin) { Ok(()) } else { Err(see("/admin/login")) }
+pub(super) fn guard(shop: &Shop, visitor: &Visitor) -> Result<(), Redirect> {
+    if shop.with(visitor, |_, session| session.admin) { Ok(()) } else { Err(Redirect::to("/admin/login")) }
 }
 
 pub(super) async fn list(
     State(shop): State<Shop>,
     Extension(visitor): Extension<Visitor>,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let row = |(id, product): (&u32, &Product)| {
         format!(
@@ -92,7 +92,7 @@ impl From<Product> for Shown {
 }
 
 /// What the form says, or what is wrong with it.
-fn product(form: &Fields) -> Result<Product, (Shown, &'static str)> {
+fn product(form: &Fields) -> Result<Product, (Box<Shown>, &'static str)> {
     let text = |name| form.get(name).to_owned();
     let price = cents(form.get("price"));
     let product = Product {
@@ -108,13 +108,13 @@ fn product(form: &Fields) -> Result<Product, (Shown, &'static str)> {
         (_, None) => "the price must read like 12.50",
         _ => return Ok(product),
     };
-    Err((Shown { product, price: text("price") }, complaint))
+    Err((Box::new(Shown { product, price: text("price") }), complaint))
 }
 
 pub(super) async fn new_form(
     State(shop): State<Shop>,
     Extension(visitor): Extension<Visitor>,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let empty = Product { visible: true, ..Product::default() };
     Ok(product_form(&shop, &visitor, "/admin/products/new", &empty.into(), None))
@@ -124,7 +124,7 @@ pub(super) async fn create(
     State(shop): State<Shop>,
     Extension(visitor): Extension<Visitor>,
     form: Form,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let action = "/admin/products/new";
     let product = match product(&Fields(form.0)) {
@@ -145,7 +145,7 @@ pub(super) async fn edit_form(
     State(shop): State<Shop>,
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let known = id.parse().ok().and_then(|id: u32| shop.with(&visitor, |data, _| data.products.get(&id).cloned()));
     let Some(product) = known else { return Ok(super::html::missing(&shop, &visitor, "such product")) };
@@ -157,7 +157,7 @@ pub(super) async fn save(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
     form: Form,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let product = match product(&Fields(form.0)) {
         Ok(product) => product,
@@ -182,7 +182,7 @@ pub(super) async fn delete(
     State(shop): State<Shop>,
     Extension(visitor): Extension<Visitor>,
     form: Form,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let form = Fields(form.0);
     let gone = shop.with(&visitor, |data, session| {

@@ -172,7 +172,8 @@ fn see(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
-fn random_key() -> String {
+/// 32 random hex digits.
+pub(super) fn random_key() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system has a random source");
     bytes.iter().fold(String::with_capacity(32), |mut text, byte| {

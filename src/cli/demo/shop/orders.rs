@@ -2,17 +2,17 @@
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 
 use super::back_office::{chosen, guard};
-use super::data::{Coupon, ORDER_STATUSES, Order, cents};
+use super::data::{Coupon, Line, ORDER_STATUSES, Order, cents};
 use super::html::{admin_page, escape, euro, fault, field, missing};
 use super::{Fields, Form, Shop, Visitor, see};
 
 pub(super) async fn list(
     State(shop): State<Shop>,
     Extension(visitor): Extension<Visitor>,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let row = |(number, order): (&u32, &Order)| {
         format!(
@@ -33,19 +33,17 @@ pub(super) async fn show(
     State(shop): State<Shop>,
     Extension(visitor): Extension<Visitor>,
     Path(number): Path<String>,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let found = number.parse().ok().and_then(|id: u32| shop.with(&visitor, |data, _| data.orders.get(&id).cloned()));
     let Some(order) = found else { return Ok(missing(&shop, &visitor, "such order")) };
-    let options: String = ORDER_STATUSES
-        .iter()
-        .map(|status| {
-            let chosen = if *status == order.status { " selected" } else { "" };
-            format!("<option value=\"{status}\"{chosen}>{status}")
-        })
-        .collect();
-    let lines: String =
-        order.lines.iter().map(|line| format!("<li>{} × {}</li>", line.quantity, escape(&line.name))).collect();
+    let option = |status: &&str| {
+        let chosen = if *status == order.status { " selected" } else { "" };
+        format!("<option value=\"{status}\"{chosen}>{status}")
+    };
+    let options: String = ORDER_STATUSES.iter().map(option).collect();
+    let item = |line: &Line| format!("<li>{} × {}</li>", line.quantity, escape(&line.name));
+    let lines: String = order.lines.iter().map(item).collect();
     let to = &order.address;
     let body = format!(
         "<p>{}<br>{}<br>{}<br>{}</p><ul>{lines}</ul><p class=\"price\">{}</p>\
@@ -67,7 +65,7 @@ pub(super) async fn save(
     Extension(visitor): Extension<Visitor>,
     Path(number): Path<String>,
     form: Form,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let form = Fields(form.0);
     let Some(status) = ORDER_STATUSES.into_iter().find(|status| *status == form.get("status")) else {
@@ -89,7 +87,7 @@ pub(super) async fn save(
 pub(super) async fn coupons(
     State(shop): State<Shop>,
     Extension(visitor): Extension<Visitor>,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     Ok(coupon_page(&shop, &visitor, None))
 }
@@ -118,7 +116,7 @@ pub(super) async fn save_coupon(
     State(shop): State<Shop>,
     Extension(visitor): Extension<Visitor>,
     form: Form,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let form = Fields(form.0);
     let saved = match (form.get("code"), cents(form.get("amount"))) {
@@ -139,7 +137,7 @@ pub(super) async fn delete_coupons(
     State(shop): State<Shop>,
     Extension(visitor): Extension<Visitor>,
     form: Form,
-) -> Result<Response, Response> {
+) -> Result<Response, Redirect> {
     guard(&shop, &visitor)?;
     let form = Fields(form.0);
     let gone = shop.with(&visitor, |data, _| chosen(&form, |id| data.coupons.remove(&id).is_some()));
