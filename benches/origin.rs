@@ -36,7 +36,8 @@ async fn main() -> std::io::Result<()> {
     loop {
         let (stream, _peer) = listener.accept().await?;
         let _ = stream.set_nodelay(true);
-        let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+        let connection =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
         tokio::spawn(async move { connection.await.ok() });
     }
 }
