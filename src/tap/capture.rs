@@ -196,17 +196,20 @@ mod tests {
 
     #[test]
     fn copies_are_bounded_and_say_so() {
-        let rows: [(&[&[u8]], usize, usize, bool, &[u8], Option<Damage>); 6] = [
-            (&[b"abc", b"def"], 6, 100, true, b"abcdef", None),
-            (&[b"abc", b"defg"], 6, 100, true, b"abcdef", Some(Damage::Cut)),
-            (&[b"abc", b"defg", b"h"], 3, 100, true, b"abc", Some(Damage::Cut)),
-            (&[b"abc"], 6, 100, false, b"abc", Some(Damage::Incomplete)),
-            (&[b"abc", b"def"], 6, 4, true, b"abc", Some(Damage::Cut)),
-            (&[b"abc"], 0, 100, true, b"", Some(Damage::Cut)),
+        let (cut, incomplete) = (Some(Damage::Cut), Some(Damage::Incomplete));
+        let rows = [
+            // pieces, limit, budget, whole → kept, damage
+            ("abc def", 6, 100, true, "abcdef", None),
+            ("abc defg", 6, 100, true, "abcdef", cut),
+            ("abc defg h", 3, 100, true, "abc", cut),
+            ("abc", 6, 100, false, "abc", incomplete),
+            ("abc def", 6, 4, true, "abc", cut),
+            ("abc", 0, 100, true, "", cut),
         ];
-        for (chunks, limit, budget, whole, kept, damage) in rows {
-            let (body, _) = capture(chunks, limit, budget, whole);
-            assert_eq!((&body.bytes[..], body.damage), (kept, damage), "limit {limit}, budget {budget}");
+        for (pieces, limit, budget, whole, kept, damage) in rows {
+            let chunks = pieces.split(' ').map(str::as_bytes).collect::<Vec<_>>();
+            let (body, _) = capture(&chunks, limit, budget, whole);
+            assert_eq!((&body.bytes[..], body.damage), (kept.as_bytes(), damage), "{pieces}, {limit} of {budget}");
             assert_eq!(body.total, chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
         }
     }

@@ -20,16 +20,27 @@ pub(super) enum Plan {
 
 /// Decides. `whole`: the request's body has ended; `over`: the answer has no body still to come.
 pub(super) fn plan(interest: Interest, response: &ResponseHead, may_hold: bool, whole: bool, over: bool) -> Plan {
+    let redirect = may_hold && response.status.is_redirection();
     match interest {
         Interest::Nothing => Plan::Pass,
-        // A browser follows a redirect at its head, without waiting for the body.
-        Interest::Body if !over && may_hold && response.status.is_redirection() => Plan::ReadAhead,
+        Interest::Head | Interest::Body if over => Plan::AtHead,
         // While the request is still coming, what the rules read of it is not there yet, and a held head could keep the
         // visitor from sending it (shops may answer early): look again when the answer ends.
-        Interest::Head if !over && !whole => Plan::AtEnd,
-        Interest::Head => Plan::AtHead,
-        Interest::Body if !over => Plan::AtEnd,
-        Interest::Body => Plan::AtHead,
+        Interest::Head => {
+            if whole {
+                Plan::AtHead
+            } else {
+                Plan::AtEnd
+            }
+        }
+        // A browser follows a redirect at its head, without waiting for the body.
+        Interest::Body => {
+            if redirect {
+                Plan::ReadAhead
+            } else {
+                Plan::AtEnd
+            }
+        }
     }
 }
 

@@ -195,7 +195,7 @@ impl<R: Body<Data = Bytes>> Live<R, R::Error> {
     }
 
     fn is_end_stream(&self) -> bool {
-        let inner_ended = || self.inner.as_ref().is_some_and(|inner| inner.is_end_stream());
+        let inner_ended = || self.inner.as_ref().is_some_and(Body::is_end_stream);
         match self.inner_end {
             InnerEnd::Given => true,
             InnerEnd::Owed => false,

@@ -9,8 +9,11 @@ use shopbell::tap::{Interest, TapLayer, observe_fn};
 
 use super::script::{Act, Script, Shop, Then, Watcher, chunked, count, describe, post, sized, visit};
 
-/// Every shape of body, made anew for each reading.
-fn bodies() -> Vec<(&'static str, fn() -> Script)> {
+/// A shape of body, made anew for each reading.
+type Named = (&'static str, fn() -> Script);
+
+/// Every shape.
+fn bodies() -> Vec<Named> {
     vec![
         ("sized", || sized(&["<h1>", "tea", "</h1>"])),
         ("sized, without telling its end", || Script { tells_end: false, ..sized(&["tea", "pot"]) }),

@@ -56,9 +56,7 @@ async fn shop<B: Body<Data = Bytes, Error: std::fmt::Debug>>(request: Request<B>
     let (path, head) = (request.uri().path().to_owned(), request.method() == Method::HEAD);
     let sent =
         if path == "/early" { Bytes::new() } else { request.into_body().collect().await.expect("a body").to_bytes() };
-    let chunks = |size: usize, count: usize| {
-        (0..count).map(move |n| Frame::data(Bytes::from(vec![b'a' + (n % 26) as u8; size])))
-    };
+    let chunks = |size: usize, count: u8| (0..count).map(move |n| Frame::data(Bytes::from(vec![b'a' + n % 26; size])));
     let body = match path.as_str() {
         // hyper would send a body over HTTP/2 here, and the client would take it for a fault.
         _ if head => Empty::new().boxed_unsync(),
