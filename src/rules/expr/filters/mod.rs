@@ -7,6 +7,7 @@ mod markup;
 mod money;
 mod tables;
 
+pub(in crate::rules) use date::seconds as date_seconds;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 use crate::rules::rule::Shop;
