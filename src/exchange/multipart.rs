@@ -169,7 +169,7 @@ mod tests {
     fn fields_are_read_and_files_left_out() {
         let expected = [("a[x]", "one\r\n--b dx\r\ntwo"), ("c", "\u{fc}"), ("empty", "")];
         let expected: Vec<_> = expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        assert_eq!(pairs(&latin(WHOLE), None), (expected.clone(), None));
+        assert_eq!(pairs(&latin(WHOLE), None), (expected, None));
         let unix = WHOLE.replace("\r\n", "\n");
         let (found, damage) = pairs(&latin(&unix), None);
         assert_eq!((found[0].1.as_str(), found.len(), damage), ("one\n--b dx\ntwo", 3, None));

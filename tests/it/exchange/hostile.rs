@@ -36,7 +36,8 @@ fn multipart() -> impl Strategy<Value = Vec<u8>> {
 
 /// What the skipper keeps of a body that comes in chunks of these sizes.
 fn kept(body: &[u8], sizes: &[usize]) -> Vec<u8> {
-    let mut skipper = FilePartSkipper::for_content_type(&format!("multipart/form-data; boundary={BOUNDARY}")).unwrap();
+    let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+    let mut skipper = FilePartSkipper::for_content_type(&content_type).expect("multipart");
     let (mut kept, mut rest) = (Vec::new(), body);
     for size in sizes.iter().cycle() {
         let (chunk, next) = rest.split_at((*size).min(rest.len()));
