@@ -80,7 +80,7 @@ struct Sink {
 
 impl Sink {
     fn for_input(input: &[u8]) -> Self {
-        let limit = input.len().saturating_mul(MAX_RATIO).max(RATIO_FREE).min(MAX_DECODED);
+        let limit = input.len().saturating_mul(MAX_RATIO).clamp(RATIO_FREE, MAX_DECODED);
         Self { bytes: Vec::with_capacity(input.len().saturating_mul(4).min(limit)), limit }
     }
 
@@ -211,9 +211,9 @@ mod tests {
         ruzstd::encoding::compress_to_vec(plain, ruzstd::encoding::CompressionLevel::Fastest)
     }
 
-    fn decoded(codings: &[&'static str], body: CapturedBody) -> (Vec<u8>, Option<Damage>) {
+    fn decoded(codings: &[&'static str], body: &CapturedBody) -> (Vec<u8>, Option<Damage>) {
         let lines = codings.iter().map(|line| (header::CONTENT_ENCODING, HeaderValue::from_static(line)));
-        let decoded = decode(&lines.collect(), &body);
+        let decoded = decode(&lines.collect(), body);
         (decoded.bytes.to_vec(), decoded.damage)
     }
 
@@ -236,7 +236,7 @@ mod tests {
             (&["deflate, gzip"], gzip(&zlib(PAGE))),
             (&["zstd", "identity, gzip"], gzip(&zstd(PAGE))),
         ] {
-            assert_eq!(decoded(codings, CapturedBody::whole(sent)), (PAGE.to_vec(), None), "{codings:?}");
+            assert_eq!(decoded(codings, &CapturedBody::whole(sent)), (PAGE.to_vec(), None), "{codings:?}");
         }
     }
 
@@ -250,7 +250,7 @@ mod tests {
             (&["gzip, gzip, gzip, gzip, gzip"], gzip(&gzip(&gzip(&gzip(&gzip(PAGE)))))),
         ] {
             assert_eq!(
-                decoded(codings, CapturedBody::whole(sent)),
+                decoded(codings, &CapturedBody::whole(sent)),
                 (Vec::new(), Some(Damage::Undecodable)),
                 "{codings:?}"
             );
@@ -266,7 +266,7 @@ mod tests {
             let half = sent[..sent.len() / 2].to_vec();
             for (known, expected) in [(None, Damage::Incomplete), (Some(Damage::Cut), Damage::Cut)] {
                 let (bytes, damage) =
-                    decoded(&[coding], CapturedBody { damage: known, ..CapturedBody::whole(half.clone()) });
+                    decoded(&[coding], &CapturedBody { damage: known, ..CapturedBody::whole(half.clone()) });
                 assert_eq!(damage, Some(expected), "{coding}");
                 assert!(plain.starts_with(&bytes), "{coding}");
             }
@@ -275,7 +275,7 @@ mod tests {
             [("gzip", gzip(PAGE)), ("deflate", zlib(PAGE)), ("br", PAGE_BROTLI.to_vec()), ("zstd", zstd(PAGE))]
         {
             for end in 1..sent.len() {
-                let (bytes, damage) = decoded(&[coding], CapturedBody::whole(sent[..end].to_vec()));
+                let (bytes, damage) = decoded(&[coding], &CapturedBody::whole(sent[..end].to_vec()));
                 assert!(damage.is_some() && PAGE.starts_with(&bytes), "{coding} {end}");
             }
         }
@@ -294,7 +294,7 @@ mod tests {
             ("gzip", gzip(b"").repeat(MAX_MEMBERS + 1), 0),
             ("zstd", zstd(b"").repeat(MAX_MEMBERS + 1), 0),
         ] {
-            let (bytes, damage) = decoded(&[coding], CapturedBody::whole(sent));
+            let (bytes, damage) = decoded(&[coding], &CapturedBody::whole(sent));
             assert_eq!((bytes.len(), damage), (size, Some(Damage::TooLarge)), "{coding}");
         }
     }

@@ -14,14 +14,15 @@ use shopbell::exchange::{
 /// Header lines.
 type Lines<'a> = &'a [(&'static str, &'a [u8])];
 
-/// A message with header lines and a body.
+/// A request and its answer.
 fn exchange(url: &str, request: Lines<'_>, request_body: &[u8], response: Lines<'_>, response_body: &[u8]) -> Exchange {
     let headers = |lines: Lines<'_>| {
-        let lines =
-            lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap()));
+        let lines = lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a header")));
         lines.collect()
     };
-    let head = http::Request::post(url).body(()).unwrap().into_parts().0;
+    let head = http::Request::post(url).body(()).expect("a target").into_parts().0;
     Exchange {
         at: Timestamp::default(),
         request: RequestHead { headers: headers(request), ..RequestHead::of(&head) },
@@ -33,7 +34,7 @@ fn exchange(url: &str, request: Lines<'_>, request_body: &[u8], response: Lines<
 }
 
 fn read(exchange: Exchange, charset: &str) -> Reading {
-    Reading::new(exchange, ReadOptions { charset: charset_of_label(charset).unwrap() })
+    Reading::new(exchange, ReadOptions { charset: charset_of_label(charset).expect("a charset") })
 }
 
 fn posted(content_type: &str, body: &[u8], damage: Option<Damage>, charset: &str) -> Reading {
@@ -94,7 +95,7 @@ fn a_form_that_is_not_whole_says_so() {
         ("multipart/form-data", parts("--"), None, Err(Damage::Undecodable)),
         (
             FORM,
-            (0..10_000).map(|n| format!("f{n}=1&")).collect::<String>().into_bytes(),
+            (0..10_000).flat_map(|n| format!("f{n}=1&").into_bytes()).collect(),
             None,
             Ok((5_000, Some(Damage::TooLarge))),
         ),
