@@ -138,7 +138,11 @@ fn field(
     suspect_operators(loader, &what, nested);
     if path.list {
         let hint = "leave out `[]`, or compare the list itself: `= [\"a\", \"b\"]` fits if one of its values does";
-        return loader.report.error(entry.at, format!("`{}` is a list and has no keys below it", entry.key), hint.to_owned());
+        return loader.report.error(
+            entry.at,
+            format!("`{}` is a list and has no keys below it", entry.key),
+            hint.to_owned(),
+        );
     }
     for inner in &nested.entries {
         let (name, list) = inner.key.strip_suffix("[]").map_or((inner.key.as_str(), false), |name| (name, true));
@@ -164,7 +168,9 @@ fn json(
             return push(loader, what, node, subject(Vec::new()), matcher, found);
         }
         _ => {
-            let hint = format!("name a value in it: `{what}.status = \"ok\"`; `{what} = true` wants any JSON that is not empty");
+            let hint = format!(
+                "name a value in it: `{what}.status = \"ok\"`; `{what} = true` wants any JSON that is not empty"
+            );
             return loader.wrong_type(what, "a table", node, Some(hint));
         }
     };

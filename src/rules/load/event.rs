@@ -14,9 +14,35 @@ use super::{path, values};
 /// Keys of a rule.
 pub(super) const KEYS: Keys = Keys {
     known: &[
-        "use", "on", "host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response",
-        "any", "none", "when", "for_each", "topic", "resource", "id", "key", "payload", "payload_from", "omit",
-        "payload_mode", "skip_unchanged", "facts", "arg", "priority", "stop",
+        "use",
+        "on",
+        "host",
+        "query",
+        "form",
+        "json",
+        "headers",
+        "cookies",
+        "referer",
+        "status",
+        "location",
+        "response",
+        "any",
+        "none",
+        "when",
+        "for_each",
+        "topic",
+        "resource",
+        "id",
+        "key",
+        "payload",
+        "payload_from",
+        "omit",
+        "payload_mode",
+        "skip_unchanged",
+        "facts",
+        "arg",
+        "priority",
+        "stop",
     ],
     later: &["find", "wait", "remember", "forget", "once", "flash", "graphql", "session"],
 };
@@ -177,7 +203,11 @@ fn complete(loader: &mut Loader, entry: &Entry, merged: &Merged, rule: &EventRul
     });
     if action && table.get("key").is_some() && table.get("resource").is_none() {
         let hint = "a key belongs to a resource: write resource = \"customer\", for example".to_owned();
-        loader.report.missing(topic.at, format!("event `{name}` is an action with a `key` and must state its `resource`"), hint);
+        loader.report.missing(
+            topic.at,
+            format!("event `{name}` is an action with a `key` and must state its `resource`"),
+            hint,
+        );
     }
     if table.get("id").is_none() && table.get("key").is_none() {
         let hint = "write id = \"{{ … }}\" or key.NAME = \"{{ … }}\": an event is always about one thing".to_owned();

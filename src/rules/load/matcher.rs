@@ -55,8 +55,10 @@ fn scalars(loader: &mut Loader, what: &str, node: &Node) -> Option<Vec<String>> 
     let mut texts = Vec::new();
     for item in items {
         let Some(text) = item.scalar() else {
-            let hint = matches!(item.toml, Toml::Bool(_))
-                .then(|| "`true` and `false` stand alone: use `any = [{ … }, { … }]`, or `{ is = true }` for a JSON boolean".to_owned());
+            let hint = matches!(item.toml, Toml::Bool(_)).then(|| {
+                "`true` and `false` stand alone: use `any = [{ … }, { … }]`, or `{ is = true }` for a JSON boolean"
+                    .to_owned()
+            });
             loader.wrong_type(what, "a text or a number, or a list of these", item, hint);
             return None;
         };
@@ -115,7 +117,10 @@ fn scalar(loader: &mut Loader, what: &str, node: &Node) -> Option<String> {
     text
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a bound above 2^53 compares as the nearest number a shop's JSON could hold")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a bound above 2^53 compares as the nearest number a shop's JSON could hold"
+)]
 fn number(loader: &mut Loader, what: &str, node: &Node) -> Option<f64> {
     match &node.toml {
         Toml::Integer(Some(integer)) => Some(*integer as f64),
@@ -138,8 +143,9 @@ fn regex(loader: &mut Loader, node: &Node) -> Option<Regex> {
         Err(regex::Error::Syntax(shown)) => {
             let (message, range) = fault_of(&shown, &text);
             let at = range.map_or(node.at, |range| loader.inside(node, range));
-            let hint = (message.contains("look-around") || message.contains("backreference"))
-                .then(|| "this kind of expression takes linear time and has no look-around or backreferences".to_owned());
+            let hint = (message.contains("look-around") || message.contains("backreference")).then(|| {
+                "this kind of expression takes linear time and has no look-around or backreferences".to_owned()
+            });
             loader.report.error(at, format!("regular expression: {message}"), hint);
             None
         }
@@ -170,12 +176,14 @@ fn hint_double_escape(loader: &mut Loader, text: &str, node: &Node) {
     let doubled = text.match_indices(r"\\").find(|(at, _)| {
         let before = &text[..*at];
         let odd = (before.len() - before.trim_end_matches('\\').len()) % 2 == 1;
-        !odd && text[at + 2..].starts_with(['d', 'w', 's', 'b', 'D', 'W', 'S', 'B', '.', '[', ']', '(', ')', '/', '?', '+'])
+        !odd && text[at + 2..]
+            .starts_with(['d', 'w', 's', 'b', 'D', 'W', 'S', 'B', '.', '[', ']', '(', ')', '/', '?', '+'])
     });
     let Some((at, _)) = doubled else { return };
     let letter: String = text[at + 2..].chars().take(1).collect();
     let at: At = loader.inside(node, at..at + 2 + letter.len());
-    let hint = format!("to mean `\\{letter}`, write the expression in single quotes with one backslash: '…\\{letter}…'");
+    let hint =
+        format!("to mean `\\{letter}`, write the expression in single quotes with one backslash: '…\\{letter}…'");
     loader.report.warn(at, "this looks for a backslash", hint);
 }
 

@@ -63,12 +63,8 @@ pub fn load(files: &[SourceFile]) -> Loaded {
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut report = Report::default();
     let tables: Vec<_> = files.iter().map(|file| syntax::parse(&mut report, &file.path, &file.bytes)).collect();
-    let mut loader = Loader {
-        report,
-        expressions: ExpressionsBuilder::new(),
-        vars: Map::new(),
-        charset: encoding_rs::UTF_8,
-    };
+    let mut loader =
+        Loader { report, expressions: ExpressionsBuilder::new(), vars: Map::new(), charset: encoding_rs::UTF_8 };
     let gathered = gather::gather(&mut loader, &tables);
     let compiled = compile(&mut loader, &gathered);
     never::tell(&mut loader, &compiled.events, &compiled.webhooks, &gathered);
@@ -149,7 +145,11 @@ fn one_default(loader: &mut Loader, keys: &[&Entry]) {
     if let [first, rest @ ..] = defaults.as_slice() {
         for other in rest {
             let place = loader.report.place(first.at);
-            loader.report.error(other.at, format!("another key is the default already ({place})"), "keep one".to_owned());
+            loader.report.error(
+                other.at,
+                format!("another key is the default already ({place})"),
+                "keep one".to_owned(),
+            );
         }
     }
 }

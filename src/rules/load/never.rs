@@ -28,7 +28,8 @@ pub(super) fn tell(loader: &mut Loader, events: &[EventRule], webhooks: &[Webhoo
         return;
     }
     for webhook in webhooks.iter().filter(|webhook| !webhook.topics.is_empty()) {
-        let fits = |pattern: &TopicPattern| events.iter().flat_map(|event| &event.topic).any(|topic| reaches(topic, pattern));
+        let fits =
+            |pattern: &TopicPattern| events.iter().flat_map(|event| &event.topic).any(|topic| reaches(topic, pattern));
         if webhook.topics.iter().any(fits) {
             continue;
         }
@@ -93,9 +94,12 @@ fn never(event: &EventRule) -> Option<String> {
             return Some(format!("no path template captures `{name}` for `{}`", condition.text));
         }
     }
-    let closed = |table: &Vec<Condition>| table.iter().find_map(|inner| all.iter().find(|outer| excludes(outer, inner)));
+    let closed =
+        |table: &Vec<Condition>| table.iter().find_map(|inner| all.iter().find(|outer| excludes(outer, inner)));
     for group in event.any.iter().filter(|group| !group.is_empty()) {
-        if let Some(outer) = group.iter().map(closed).collect::<Option<Vec<_>>>().and_then(|outer| outer.first().copied()) {
+        if let Some(outer) =
+            group.iter().map(closed).collect::<Option<Vec<_>>>().and_then(|outer| outer.first().copied())
+        {
             return Some(format!("every table of `any` is excluded by `{}`", outer.text));
         }
     }

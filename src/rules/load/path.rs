@@ -25,7 +25,8 @@ pub(super) fn on(loader: &mut Loader, node: &Node) -> Vec<On> {
 
 fn one(loader: &mut Loader, text: &str, node: &Node) -> Option<On> {
     let Some((methods, path)) = text.split_once(char::is_whitespace) else {
-        let hint = if text.starts_with('/') { format!("name the methods first: \"POST {text}\"") } else { ON_HINT.into() };
+        let hint =
+            if text.starts_with('/') { format!("name the methods first: \"POST {text}\"") } else { ON_HINT.into() };
         loader.report.error(node.at, format!("`{text}` names no method and path"), hint);
         return None;
     };
@@ -116,7 +117,8 @@ fn segment(part: &str, before: &[Segment]) -> Result<Segment, (String, String)> 
     if !part.contains(['{', '}']) {
         return Ok(Segment::Literal(part.to_owned()));
     }
-    let inner = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')).filter(|inner| !inner.contains(['{', '}']));
+    let inner =
+        part.strip_prefix('{').and_then(|part| part.strip_suffix('}')).filter(|inner| !inner.contains(['{', '}']));
     let Some(inner) = inner else {
         let hint = "`{name}` stands for a whole segment between two slashes".to_owned();
         return Err((format!("`{part}` mixes text and a capture"), hint));
@@ -126,14 +128,17 @@ fn segment(part: &str, before: &[Segment]) -> Result<Segment, (String, String)> 
         let hint = "a capture's name has letters, digits and `_`, and begins with no digit".to_owned();
         return Err((format!("`{name}` is no name for a capture"), hint));
     }
-    let taken = before.iter().any(|segment| matches!(segment, Segment::Any(taken) | Segment::Int(taken) if taken == name));
+    let taken =
+        before.iter().any(|segment| matches!(segment, Segment::Any(taken) | Segment::Int(taken) if taken == name));
     if taken {
         return Err((format!("`{{{name}}}` stands twice in this path"), "give one of them another name".to_owned()));
     }
     match kind {
         None => Ok(Segment::Any(name.to_owned())),
         Some("int") => Ok(Segment::Int(name.to_owned())),
-        Some(kind) => Err((format!("unknown kind of capture `{kind}`"), "there is `{name}` and `{name:int}`".to_owned())),
+        Some(kind) => {
+            Err((format!("unknown kind of capture `{kind}`"), "there is `{name}` and `{name:int}`".to_owned()))
+        }
     }
 }
 

@@ -8,12 +8,22 @@ use super::super::rule::Shop;
 use super::conditions::{HEAD_ROOTS, tables};
 use super::event::globs;
 use super::loader::{Keys, Loader};
-use super::tree::{Entry, Node, Table, Toml};
+use super::tree::{Entry, Node, Toml};
 use super::url;
 
 const KEYS: Keys = Keys {
     known: &[
-        "name", "url", "charset", "decimal", "timezone", "off", "ignore", "vars", "redact", "wc_version", "wp_version",
+        "name",
+        "url",
+        "charset",
+        "decimal",
+        "timezone",
+        "off",
+        "ignore",
+        "vars",
+        "redact",
+        "wc_version",
+        "wp_version",
     ],
     later: &["alert"],
 };
@@ -24,7 +34,21 @@ const WP_VERSION: &str = "6.8";
 
 /// Names MiniJinja gives a meaning of its own: a variable of such a name is easily taken for it.
 const BUILT_IN: [&str; 16] = [
-    "range", "dict", "debug", "namespace", "loop", "self", "true", "false", "none", "not", "and", "or", "in", "is", "if",
+    "range",
+    "dict",
+    "debug",
+    "namespace",
+    "loop",
+    "self",
+    "true",
+    "false",
+    "none",
+    "not",
+    "and",
+    "or",
+    "in",
+    "is",
+    "if",
     "else",
 ];
 
@@ -131,4 +155,3 @@ fn version(loader: &mut Loader, what: &str, node: &Node, into: &mut String) {
     }
     text.clone_into(into);
 }
-

@@ -25,7 +25,7 @@ pub(super) fn parse(report: &mut Report, path: &str, bytes: &[u8]) -> Table {
     for error in errors {
         tell(report, file, &text, error);
     }
-    Table::of(file, table.get_ref())
+    Table::of(file, &text, table.get_ref())
 }
 
 fn tell(report: &mut Report, file: usize, text: &str, error: &Error) {
@@ -60,7 +60,9 @@ fn tell(report: &mut Report, file: usize, text: &str, error: &Error) {
     } else if message.starts_with("invalid boolean") {
         Some("write `true` or `false`, without quotes and in lower case")
     } else if message.starts_with("key with no value") || message.starts_with("invalid unquoted key") {
-        Some("a line reads `key = value`; a key with other characters than letters, digits, `-` and `_` stands in quotes")
+        Some(
+            "a line reads `key = value`; a key with other characters than letters, digits, `-` and `_` stands in quotes",
+        )
     } else if message.contains("basic string") || message.contains("literal string") {
         Some("the closing quote is missing")
     } else if message.contains("table, expected `]`") {
@@ -77,7 +79,8 @@ fn duplicate(text: &str, start: usize, word: &str) -> (String, String) {
     let before = text.get(..start).unwrap_or_default();
     if line.starts_with('[') {
         let header = line.split('#').next().unwrap_or_default().trim();
-        if let Some(first) = before.lines().position(|line| line.split('#').next().unwrap_or_default().trim() == header) {
+        if let Some(first) = before.lines().position(|line| line.split('#').next().unwrap_or_default().trim() == header)
+        {
             let hint = format!("the first stands in line {}: give one of them another name, or join them", first + 1);
             return (format!("`{header}` stands here a second time"), hint);
         }
@@ -98,7 +101,8 @@ fn duplicate(text: &str, start: usize, word: &str) -> (String, String) {
 
 /// A dotted key into something that is closed.
 fn extended(text: &str, start: usize, word: &str, message: &str) -> (String, String) {
-    let place = earlier(text.get(..start).unwrap_or_default(), word).map_or(String::new(), |(line, _)| format!(" in line {line}"));
+    let place = earlier(text.get(..start).unwrap_or_default(), word)
+        .map_or(String::new(), |(line, _)| format!(" in line {line}"));
     if message.contains("inline table") {
         let hint = format!("write all of it with dotted keys: `{word}.name = …`, one line each, and no braces");
         return (format!("`{word}` was closed by its braces{place} and takes no more keys"), hint);

@@ -17,7 +17,10 @@ pub(super) fn http(loader: &mut Loader, what: &str, node: &Node) -> Option<Strin
 fn check(text: &str) -> Result<(), (String, &'static str)> {
     const EXAMPLE: &str = "write a whole address: \"https://erp.example/in/woo\"";
     if text.contains(['{', '}']) {
-        return Err((format!("`{text}` is no address"), "variables and `{{ … }}` are not filled in here: write the address out"));
+        return Err((
+            format!("`{text}` is no address"),
+            "variables and `{{ … }}` are not filled in here: write the address out",
+        ));
     }
     let uri: Uri = text.parse().map_err(|_| (format!("`{text}` is no address"), EXAMPLE))?;
     match uri.scheme_str() {
@@ -40,10 +43,14 @@ mod tests {
 
     #[test]
     fn only_http_addresses_pass() {
-        for good in ["http://a", "https://a.example/x?y=1", "http://127.0.0.1:9/", "https://[::1]:8443/in", "HTTPS://A.example"] {
+        for good in
+            ["http://a", "https://a.example/x?y=1", "http://127.0.0.1:9/", "https://[::1]:8443/in", "HTTPS://A.example"]
+        {
             assert!(check(good).is_ok(), "{good}");
         }
-        for bad in ["", "a.example", "/in", "ftp://a/", "https://", "https:///x", "https://a b/", "http://a/#x", "file:///etc"] {
+        for bad in
+            ["", "a.example", "/in", "ftp://a/", "https://", "https:///x", "https://a b/", "http://a/#x", "file:///etc"]
+        {
             assert!(check(bad).is_err(), "{bad}");
         }
     }

@@ -93,7 +93,8 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
     }
     if !COPY_ROOTS.contains(&root) {
         let near = crate::diagnostic::nearest(root, COPY_ROOTS);
-        let hint = near.map_or(format!("a path begins with {}", one_of(&COPY_ROOTS)), |near| format!("did you mean `{near}`?"));
+        let hint = near
+            .map_or(format!("a path begins with {}", one_of(&COPY_ROOTS)), |near| format!("did you mean `{near}`?"));
         loader.report.error(node.at, format!("nothing can be copied from `{root}`"), hint);
         return None;
     }
@@ -158,7 +159,11 @@ mod tests {
             ("form[1]x", None),
         ];
         for (text, expected) in rows {
-            assert_eq!(split(text).as_deref(), expected.map(|parts| parts.iter().map(ToString::to_string).collect::<Vec<_>>()).as_deref(), "{text}");
+            assert_eq!(
+                split(text).as_deref(),
+                expected.map(|parts| parts.iter().map(ToString::to_string).collect::<Vec<_>>()).as_deref(),
+                "{text}"
+            );
         }
     }
 }

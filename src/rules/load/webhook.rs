@@ -14,8 +14,19 @@ use super::url;
 
 const KEYS: Keys = Keys {
     known: &[
-        "name", "topic", "url", "secret", "status", "filter", "headers", "retry", "timeout", "concurrency",
-        "max_delivery_failures", "hold_when_paused", "json_escape",
+        "name",
+        "topic",
+        "url",
+        "secret",
+        "status",
+        "filter",
+        "headers",
+        "retry",
+        "timeout",
+        "concurrency",
+        "max_delivery_failures",
+        "hold_when_paused",
+        "json_escape",
     ],
     later: &["rate", "ordering", "tls", "secret_previous", "id", "created_by", "api_version"],
 };
@@ -35,8 +46,16 @@ const FAILURES: i64 = 1_000_000;
 
 /// Headers a delivery sets itself, or that would break it.
 const RESERVED: [&str; 10] = [
-    "host", "content-length", "content-type", "connection", "transfer-encoding", "te", "trailer", "upgrade",
-    "keep-alive", "expect",
+    "host",
+    "content-length",
+    "content-type",
+    "connection",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "keep-alive",
+    "expect",
 ];
 
 /// Compiles a webhook; what is at fault falls back to its default, as the report says.
@@ -117,7 +136,8 @@ fn topics(loader: &mut Loader, node: &Node) -> Vec<TopicPattern> {
         match text.parse::<TopicPattern>() {
             Ok(topic) => topics.push(topic),
             Err(error) => {
-                let hint = "`*` stands for any run of characters: \"order.*\", \"action.woocommerce_*\", \"*\"".to_owned();
+                let hint =
+                    "`*` stands for any run of characters: \"order.*\", \"action.woocommerce_*\", \"*\"".to_owned();
                 loader.report.error(node.at, error.to_string(), hint);
             }
         }
@@ -166,7 +186,8 @@ fn headers(loader: &mut Loader, node: &Node) -> Vec<(String, String)> {
         let name = entry.key.to_ascii_lowercase();
         if HeaderName::from_bytes(name.as_bytes()).is_err() {
             loader.report.error(entry.at, format!("`{}` is no header name", entry.key), None);
-        } else if RESERVED.contains(&name.as_str()) || name.starts_with("x-wc-webhook-") || name.starts_with("webhook-") {
+        } else if RESERVED.contains(&name.as_str()) || name.starts_with("x-wc-webhook-") || name.starts_with("webhook-")
+        {
             let hint = "each delivery sets it itself: leave it out".to_owned();
             loader.report.error(entry.at, format!("the header `{}` cannot be changed", entry.key), hint);
         } else if let Some(text) = loader.text(&format!("headers.{}", entry.key), &entry.node) {
@@ -181,7 +202,8 @@ fn headers(loader: &mut Loader, node: &Node) -> Vec<(String, String)> {
 
 fn retry(loader: &mut Loader, node: &Node) -> RetrySchedule {
     let Toml::List(items) = &node.toml else {
-        let hint = "write the gaps between attempts: retry = [\"5s\", \"1m\", \"1h\"]; `[]` makes one attempt".to_owned();
+        let hint =
+            "write the gaps between attempts: retry = [\"5s\", \"1m\", \"1h\"]; `[]` makes one attempt".to_owned();
         loader.wrong_type("retry", "a list of spans of time", node, Some(hint));
         return RetrySchedule::default();
     };
