@@ -21,11 +21,6 @@ impl At {
     pub(super) fn new(file: usize, range: Range<usize>) -> Self {
         Self { file, start: range.start, end: range.end }
     }
-
-    /// From the start of this place to the end of another in the same file.
-    pub(super) fn to(self, other: Self) -> Self {
-        Self { end: other.end.max(self.start), ..self }
-    }
 }
 
 /// One file's text while it is read.

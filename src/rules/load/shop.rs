@@ -8,7 +8,7 @@ use super::super::rule::Shop;
 use super::conditions::{HEAD_ROOTS, tables};
 use super::event::globs;
 use super::loader::{Keys, Loader};
-use super::tree::{Entry, Node, Table, Toml};
+use super::tree::{Entry, Node, Toml};
 use super::url;
 
 const KEYS: Keys = Keys {

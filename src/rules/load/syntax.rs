@@ -25,7 +25,7 @@ pub(super) fn parse(report: &mut Report, path: &str, bytes: &[u8]) -> Table {
     for error in errors {
         tell(report, file, &text, error);
     }
-    Table::of(file, table.get_ref())
+    Table::of(file, &text, table.get_ref())
 }
 
 fn tell(report: &mut Report, file: usize, text: &str, error: &Error) {

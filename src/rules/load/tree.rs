@@ -56,14 +56,14 @@ pub(super) struct Entry {
 }
 
 impl Table {
-    /// From what the TOML parser gives.
-    pub(super) fn of(file: usize, table: &DeTable<'_>) -> Self {
+    /// From what the TOML parser gives of a file's `text`.
+    pub(super) fn of(file: usize, text: &str, table: &DeTable<'_>) -> Self {
         let entries = table.iter().map(|(key, value)| Entry {
             key: key.get_ref().to_string(),
             at: At::new(file, key.span()),
-            node: Node::of(file, value),
+            node: Node::of(file, text, value),
         });
-        Self { entries: entries.collect(), inline: table.is_inline() }
+        Self { entries: entries.collect(), inline: false }
     }
 
     /// The entry of a key.
@@ -78,15 +78,19 @@ impl Table {
 }
 
 impl Node {
-    fn of(file: usize, value: &Spanned<DeValue<'_>>) -> Self {
+    fn of(file: usize, text: &str, value: &Spanned<DeValue<'_>>) -> Self {
         let toml = match value.get_ref() {
-            DeValue::String(text) => Toml::Text(text.to_string()),
+            DeValue::String(value) => Toml::Text(value.to_string()),
             DeValue::Integer(integer) => Toml::Integer(integer_of(integer)),
             DeValue::Float(float) => Toml::Float(float.as_str().parse().unwrap_or(f64::NAN), float.as_str().to_owned()),
             DeValue::Boolean(flag) => Toml::Bool(*flag),
             DeValue::Datetime(moment) => Toml::Date(moment.to_string()),
-            DeValue::Array(items) => Toml::List(items.iter().map(|item| Self::of(file, item)).collect()),
-            DeValue::Table(table) => Toml::Table(Table::of(file, table)),
+            DeValue::Array(items) => Toml::List(items.iter().map(|item| Self::of(file, text, item)).collect()),
+            DeValue::Table(table) => {
+                // A table's place is its braces, its header or the first key that made it.
+                let inline = text.get(value.span()).is_some_and(|source| source.starts_with('{'));
+                Toml::Table(Table { inline, ..Table::of(file, text, table) })
+            }
         };
         Self { at: At::new(file, value.span()), toml }
     }
