@@ -18,7 +18,7 @@ pub struct Counters {
     pub captures_cut: AtomicU64,
     /// Bodies whose copy was cut because the budget over all captures was spent.
     pub budget_spent: AtomicU64,
-    /// Panics of the observer (or of our own readers) that were caught.
+    /// Panics that were caught: of the observer, of the executor, of our own code on the way.
     pub observer_panics: AtomicU64,
     /// Exchanges that ran on after the visitor had left.
     pub ran_on: AtomicU64,

@@ -7,7 +7,8 @@
 //! - **What nobody wants costs one question.** [`Observer::wants`] is asked at the request's head; after `None` nothing is
 //!   copied and nothing is boxed.
 //! - **Copies are bounded**: per body, and over all captures until the observer has dropped them. A longer body passes whole,
-//!   and its copy is marked [`Cut`](crate::exchange::Damage::Cut). Contents of files in multipart forms are left out.
+//!   and its copy is marked [`Cut`](crate::exchange::Damage::Cut). Contents of files in multipart forms are left out. Who
+//!   wants to keep a piece of a body for long copies it, as every slice keeps the whole body's share of the budget.
 //! - **An exchange is observed once**, whatever becomes of it: complete, failed or aborted.
 //! - **The end is held** until the observer drops the [`Release`], but never longer than [`HOLD`]: the head of a redirect (a
 //!   browser follows it at once) and of an answer whose body nobody reads; otherwise the frame that completes the body, or

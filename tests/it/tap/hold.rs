@@ -105,6 +105,16 @@ async fn a_redirects_body_is_read_before_its_head_goes_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reading_ahead_counts_towards_the_hold() {
+    let (observer, mut seen) = Watcher::new(Interest::Body, Then::Keep);
+    let slow = chunked(&["mo"]).then(Act::Wait(Duration::from_millis(100))).then(Act::Data(Bytes::from("ved")));
+    let start = Instant::now();
+    visit(&TapLayer::new(observer), Shop::answers(302, slow), post("/")).await.expect("an answer");
+    assert_eq!(start.elapsed().as_millis(), 250);
+    assert_eq!(seen.try_recv().expect("an exchange").at - start, Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_redirect_is_observed_cut_and_passes_whole() {
     let (observer, mut seen) = Watcher::new(Interest::Body, Then::Release);
     let layer = TapLayer::new(observer).read_ahead(4);

@@ -163,4 +163,44 @@ async fn an_inner_panic_is_observed_as_failed_and_not_run_on() {
     assert!(visit.await.expect_err("a panic").is_panic());
     assert_eq!(seen.try_recv().expect("an exchange").exchange.end, End::Failed);
     assert_eq!(count(&layer.counters(), |all| &all.ran_on), 0);
+
+    // An observer that panics while the shop's own panic unwinds does not take the process down.
+    let layer = TapLayer::new(Watcher::new(Interest::Body, Then::Panic).0);
+    let visit = tokio::spawn(layer.layer(shop).oneshot(post("/")));
+    assert!(visit.await.expect_err("a panic").is_panic());
+    assert_eq!(count(&layer.counters(), |all| &all.observer_panics), 1);
+}
+
+/// An executor for what cannot leave its thread.
+#[derive(Clone, Debug)]
+struct Local;
+
+impl<T: Future<Output = ()> + 'static> hyper::rt::Executor<T> for Local {
+    fn execute(&self, rest: T) {
+        drop(tokio::task::spawn_local(rest));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_that_cannot_leave_their_thread_run_on_too() {
+    use tower::{Layer, ServiceExt};
+    let (observer, mut seen) = Watcher::new(Interest::Body, Then::Release);
+    let layer = TapLayer::new(observer).executor(Local);
+    let served = std::rc::Rc::new(std::cell::Cell::new(0));
+    let shop = tower::service_fn(|request: Request<shopbell::tap::RequestBody<Script>>| {
+        let served = std::rc::Rc::clone(&served);
+        async move {
+            request.into_body().collect().await?;
+            tokio::time::sleep(2 * SECOND).await;
+            served.set(served.get() + 1);
+            Ok::<_, &'static str>(http::Response::new(sized(&["tea"])))
+        }
+    });
+    let visits = async {
+        timeout(SECOND, layer.layer(shop).oneshot(post("/"))).await.expect_err("left");
+        seen.recv().await.expect("an exchange").exchange
+    };
+    let exchange = tokio::task::LocalSet::new().run_until(visits).await;
+    assert_eq!((exchange.end, &exchange.response_body.bytes[..]), (End::Complete, &b"tea"[..]));
+    assert_eq!(served.get(), 1);
 }
