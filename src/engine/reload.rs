@@ -14,7 +14,7 @@ use crate::model::{Notice, NoticeKind, Webhook};
 use crate::rules::{self, Ruleset, SourceFile};
 use crate::store::{Store, StoreError};
 
-use super::active::{Active, name_webhooks, resolve_webhooks};
+use super::active::{Active, Named, name_webhooks, resolve_webhooks};
 use super::counters::EngineCounters;
 use super::directory::{fingerprint, read_directory, stamps};
 use super::last_good;
@@ -85,6 +85,26 @@ impl Rules {
         Ok((Self { active, webhooks, asked }, watching))
     }
 
+    /// The directory (or the kept set) as it stands, for looking only: nothing is written, nothing is watched, and
+    /// [`Rules::reload`] gives `None`.
+    pub async fn offline(dir: &Path, data: &Path, store: Store, clock: Clock) -> Result<Self, StartError> {
+        let counters = EngineCounters::default();
+        let loader =
+            Loader { dir: dir.to_owned(), data: data.to_owned(), store, clock, counters, tried: String::new() };
+        let mut found = match loader.read().await {
+            Ok(files) => loader.prepare(files).await?,
+            Err(faults) => Err(faults),
+        };
+        if let (Err(_), Some(kept)) = (&found, last_good::read(data)) {
+            found = loader.prepare(kept).await?;
+        }
+        let prepared =
+            found.map_err(|diagnostics| StartError::Faults { dir: dir.display().to_string(), diagnostics })?;
+        let (_sender, webhooks) = watch::channel(Arc::clone(&prepared.active.webhooks));
+        let (asked, _closed) = mpsc::channel(1);
+        Ok(Self { active: Arc::new(ArcSwap::from_pointee(prepared.active)), webhooks, asked })
+    }
+
     /// The set in force.
     pub fn active(&self) -> Arc<Active> {
         self.active.load_full()
@@ -152,12 +172,8 @@ impl Loader {
         })
     }
 
-    /// Compiles a set and gives its webhooks their ids, durably. Faults are the inner error.
-    async fn compile(
-        &self,
-        files: Vec<SourceFile>,
-        at_start: bool,
-    ) -> Result<Result<Active, Vec<Diagnostic>>, StoreError> {
+    /// Compiles a set and gives its webhooks their ids; nothing is written yet. Faults are the inner error.
+    async fn prepare(&self, files: Vec<SourceFile>) -> Result<Result<Prepared, Vec<Diagnostic>>, StoreError> {
         let (files, loaded) = compile_aside(files).await;
         let Some(ruleset) = loaded.ruleset else { return Ok(Err(loaded.diagnostics)) };
         let now = self.clock.now();
@@ -166,15 +182,37 @@ impl Loader {
         let (webhooks, unresolved) = resolve_webhooks(&ruleset, &named.ids, now);
         let mut problems = loaded.diagnostics;
         problems.extend(unresolved);
+        let active = Active {
+            ruleset: Arc::new(ruleset),
+            webhooks: Arc::new(webhooks),
+            loaded_at: now,
+            fingerprint: fingerprint(&files),
+            problems,
+            stale: false,
+            from_last_good: false,
+        };
+        Ok(Ok(Prepared { active, named, files }))
+    }
+
+    /// Puts a set into force: its webhooks' ids are durable before anything uses them. Faults are the inner error.
+    async fn compile(
+        &self,
+        files: Vec<SourceFile>,
+        at_start: bool,
+    ) -> Result<Result<Active, Vec<Diagnostic>>, StoreError> {
+        let Prepared { active, named, files } = match self.prepare(files).await? {
+            Ok(prepared) => prepared,
+            Err(faults) => return Ok(Err(faults)),
+        };
         // At start a missing secret holds its webhook and all else works; an edit that brings one is a fault.
-        if !at_start && webhooks.iter().any(|webhook| webhook.held.is_some()) {
-            return Ok(Err(problems));
+        if !at_start && active.webhooks.iter().any(|webhook| webhook.held.is_some()) {
+            return Ok(Err(active.problems));
         }
-        let fingerprint = fingerprint(&files);
-        let text =
-            format!("rules in force: {} rules, {} webhooks ({fingerprint})", ruleset.events.len(), webhooks.len());
-        tracing::info!(rules = ruleset.events.len(), webhooks = webhooks.len(), fingerprint, "rules in force");
-        tell(&problems);
+        let (rules, webhooks, fingerprint) = (active.ruleset.events.len(), active.webhooks.len(), &active.fingerprint);
+        tracing::info!(rules, webhooks, fingerprint, "rules in force");
+        tell(&active.problems);
+        let (now, text) =
+            (active.loaded_at, format!("rules in force: {rules} rules, {webhooks} webhooks ({fingerprint})"));
         let mut entries = vec![LogEntry::Notice(Notice::new(now, NoticeKind::Reload, text))];
         entries.extend(named.notes.into_iter().map(|(id, text)| {
             LogEntry::Notice(Notice { webhook: Some(id), ..Notice::new(now, NoticeKind::Webhook, text) })
@@ -183,9 +221,7 @@ impl Loader {
         if let Err(error) = last_good::keep(&self.data, &files) {
             tracing::warn!(%error, "the rules in force could not be kept for the next start");
         }
-        let (ruleset, webhooks) = (Arc::new(ruleset), Arc::new(webhooks));
-        let (stale, from_last_good) = (false, false);
-        Ok(Ok(Active { ruleset, webhooks, loaded_at: now, fingerprint, problems, stale, from_last_good }))
+        Ok(Ok(active))
     }
 
     async fn refused(&self, faults: &[Diagnostic], consequence: &str) {
@@ -199,6 +235,13 @@ impl Loader {
             tracing::warn!(%error, "the refused reload could not be noted in the log");
         }
     }
+}
+
+/// A set that compiled, before it is in force.
+struct Prepared {
+    active: Active,
+    named: Named,
+    files: Vec<SourceFile>,
 }
 
 /// Compiles on a thread of its own with a large stack; a panic there is a fault of the set, not of the process.
