@@ -15,6 +15,7 @@ use crate::settings::Settings;
 use super::super::args::{DemoArgs, Place};
 use super::super::control::Api;
 use super::super::failure::Failure;
+use super::super::run::refused;
 use super::receiver::{self, Received};
 use super::shop::{self, Shop};
 
@@ -75,7 +76,7 @@ impl Stage {
         settings.listen = args.listen;
         settings.allow_delivery_to = vec![ipnet::IpNet::from(receiver.ip())];
         let running = app::start(settings).await;
-        let running = running.map_err(|error| Failure::caused("shopbell cannot start", &error))?;
+        let running = running.map_err(|error| refused(&error))?;
         let proxy = running.proxy_addr;
         Ok(Self { proxy, shop, receiver, rules, data, received, running, servers, _temporary: temporary })
     }
