@@ -46,6 +46,7 @@ fn kept(body: &[u8], sizes: &[usize]) -> Vec<u8> {
             break;
         }
     }
+    assert!(skipper.finish(&mut kept, usize::MAX));
     kept
 }
 
@@ -115,11 +116,10 @@ proptest! {
     fn skipping_files_loses_no_field(body in multipart()) {
         let copy = kept(&body, &[7]);
         prop_assert!(copy.len() <= body.len());
-        // What is held back at a broken end is part of no field that a cut body is known to have.
         prop_assert_eq!(fields(&copy, &body, Some(Damage::Cut)), fields(&body, &body, Some(Damage::Cut)));
         prop_assert_eq!(fields(&copy, &body, None), fields(&body, &body, None));
-        // What was skipped once has nothing more to skip, but for what a broken end holds back.
-        prop_assert!(copy.starts_with(&kept(&copy, &[5])));
+        // What was skipped once has nothing more to skip.
+        prop_assert_eq!(kept(&copy, &[5]), copy);
     }
 
     #[test]
