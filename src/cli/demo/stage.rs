@@ -64,6 +64,10 @@ impl Stage {
         let (receiver_listener, receiver) = listen().await?;
         let secret = secret();
         let (rules, data) = (dir.join("rules"), dir.join("data"));
+        if data.exists() {
+            let text = "is from an earlier demo, and the shop always opens anew: remove it, or name another --dir";
+            return Err(Failure::Usage(format!("{} {text}", data.display())));
+        }
         let written = write_rules(&rules, receiver, &secret);
         written.map_err(|error| fault(&format!("the rules cannot be written to {}", rules.display()), &error))?;
 
