@@ -55,6 +55,16 @@ pub enum AppError {
     },
 }
 
+impl AppError {
+    /// The faults of the rules directory, where those are why.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Rules(StartError::Faults { diagnostics, .. }) => diagnostics,
+            _ => &[],
+        }
+    }
+}
+
 fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> AppError {
     let what = what.into();
     move |source| AppError::System { what, source }

@@ -41,7 +41,7 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Corrupt { .. } => Self::Internal(error.to_string()),
+            StoreError::Corrupt { .. } | StoreError::TooLarge { .. } => Self::Internal(error.to_string()),
             StoreError::InUse(_) | StoreError::Directory { .. } | StoreError::Unavailable(_) => {
                 Self::Unavailable(error.to_string())
             }

@@ -15,6 +15,7 @@ use crate::{admin, app};
 
 use super::args::Place;
 use super::failure::Failure;
+use super::run::refused;
 
 /// An answer may be so long, in bytes: the log's 10,000 lines with their payloads fit.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
@@ -54,7 +55,7 @@ impl Api {
             return Err(Failure::Failed(text));
         }
         let router = app::offline(&place.data, &place.rules).await;
-        router.map(Self::Here).map_err(|fault| Failure::caused(format!("{data} cannot be looked into"), &fault))
+        router.map(Self::Here).map_err(|fault| refused(&fault))
     }
 
     async fn socket(data: &Path) -> Result<Option<Self>, Failure> {

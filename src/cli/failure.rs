@@ -23,10 +23,20 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// A failure with the chain of its causes.
+    pub(super) fn of(error: &dyn Error) -> Self {
+        let text = error.to_string();
+        match error.source() {
+            Some(cause) => Self::caused(text, cause),
+            None => Self::Failed(text),
+        }
+    }
+
     /// A failure with the chain of its causes; a cause that only repeats what was said is left out.
     pub(super) fn caused(text: impl Into<String>, cause: &dyn Error) -> Self {
         let mut told: String = text.into();
         let mut next = Some(cause);
+        // What a cause's own text already says of its cause is not said twice.
         while let Some(cause) = next {
             let text = cause.to_string();
             if !told.contains(&text) {

@@ -42,7 +42,7 @@ pub(super) struct Show {
     /// Delivery ids, to tell a repeat from something new.
     seen: HashSet<String>,
     forged: usize,
-    pings: usize,
+    complete: bool,
 }
 
 impl Show {
@@ -59,7 +59,7 @@ impl Show {
             unexpected: Vec::new(),
             seen: HashSet::new(),
             forged: 0,
-            pings: 0,
+            complete: false,
         })
     }
 
@@ -103,17 +103,11 @@ impl Show {
         Ok(())
     }
 
-    /// Shows what arrives until Ctrl-C.
-    pub(super) async fn until_stopped(&mut self, stage: &mut Stage) -> Result<(), Failure> {
+    /// Shows what arrives, for as long as it is polled.
+    pub(super) async fn watch(&mut self, stage: &mut Stage) -> Result<(), Failure> {
         let mut look = interval(LOOK);
-        let stopped = tokio::signal::ctrl_c();
-        tokio::pin!(stopped);
         loop {
             tokio::select! {
-                _ = &mut stopped => {
-                    writeln!(anstream::stdout(), "\nstopping")?;
-                    return Ok(());
-                }
                 received = stage.received.recv() => match received {
                     Some(received) => self.arrived(received).await?,
                     None => return Ok(()),
@@ -128,7 +122,6 @@ impl Show {
         self.events().await?;
         match received {
             Received::Ping(body) => {
-                self.pings += 1;
                 writeln!(anstream::stdout(), "{DIM}{:<9}{}{DIM:#}", "ping", clean(&body))?;
             }
             Received::Delivery(delivery) => self.delivery(&delivery)?,
@@ -172,26 +165,34 @@ impl Show {
         }
     }
 
-    /// The score. `true` if exactly what was promised arrived, signed.
-    pub(super) fn summary(&self) -> io::Result<bool> {
+    /// The score.
+    pub(super) fn summary(&mut self) -> io::Result<()> {
         let arrived = self.expected - self.missing.len();
-        let fine =
-            self.missing.is_empty() && self.unexpected.is_empty() && self.forged == 0 && self.events == self.expected;
-        let style = if fine { GOOD.bold() } else { BAD };
+        let nothing_odd = self.missing.is_empty() && self.unexpected.is_empty() && self.forged == 0;
+        self.complete = nothing_odd && self.events == self.expected;
+        let style = if self.complete { GOOD.bold() } else { BAD };
         let mut out = anstream::stdout().lock();
         writeln!(
             out,
             "\n{style}{}{style:#}: {}, {} in the journal, {arrived} of {} expected deliveries arrived, {} with a wrong signature",
-            if fine { "complete" } else { "incomplete" },
+            if self.complete { "complete" } else { "incomplete" },
             count(self.steps, "step"),
             count(self.events, "event"),
             self.expected,
             self.forged,
         )?;
+        for (topic, id) in &self.missing {
+            writeln!(out, "{BAD}missing: {topic} {id}{BAD:#}")?;
+        }
         for odd in &self.unexpected {
             writeln!(out, "{BAD}not expected: {}{BAD:#}", clean(odd))?;
         }
-        Ok(fine)
+        Ok(())
+    }
+
+    /// Whether the visit is over and exactly what was promised arrived, signed.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// What to do now.

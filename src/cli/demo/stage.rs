@@ -15,6 +15,7 @@ use crate::settings::Settings;
 use super::super::args::{DemoArgs, Place};
 use super::super::control::Api;
 use super::super::failure::Failure;
+use super::super::run::refused;
 use super::receiver::{self, Received};
 use super::shop::{self, Shop};
 
@@ -63,6 +64,10 @@ impl Stage {
         let (receiver_listener, receiver) = listen().await?;
         let secret = secret();
         let (rules, data) = (dir.join("rules"), dir.join("data"));
+        if data.exists() {
+            let text = "is from an earlier demo, and the shop always opens anew: remove it, or name another --dir";
+            return Err(Failure::Usage(format!("{} {text}", data.display())));
+        }
         let written = write_rules(&rules, receiver, &secret);
         written.map_err(|error| fault(&format!("the rules cannot be written to {}", rules.display()), &error))?;
 
@@ -75,7 +80,7 @@ impl Stage {
         settings.listen = args.listen;
         settings.allow_delivery_to = vec![ipnet::IpNet::from(receiver.ip())];
         let running = app::start(settings).await;
-        let running = running.map_err(|error| Failure::caused("shopbell cannot start", &error))?;
+        let running = running.map_err(|error| refused(&error))?;
         let proxy = running.proxy_addr;
         Ok(Self { proxy, shop, receiver, rules, data, received, running, servers, _temporary: temporary })
     }
