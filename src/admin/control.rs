@@ -29,24 +29,23 @@ pub enum ControlError {
     },
 }
 
-/// Binds `path` (mode 0600) and serves `router` there until `shutdown` turns true or its sender is gone; then removes the
-/// file. The file of a process that is gone is replaced.
-pub async fn serve_control(
-    path: &Path,
-    router: Router,
-    mut shutdown: watch::Receiver<bool>,
-) -> Result<(), ControlError> {
-    let fault = |source| ControlError::Io { path: path.to_owned(), source };
+/// Binds `path` (mode 0600): from here on commands connect. The file of a process that is gone is replaced.
+pub async fn bind_control(path: &Path) -> Result<UnixListener, ControlError> {
     if connect_control(path).await.is_ok() {
         return Err(ControlError::InUse(path.to_owned()));
     }
-    let listener = bind(path).map_err(fault)?;
+    bind(path).map_err(|source| ControlError::Io { path: path.to_owned(), source })
+}
+
+/// Serves `router` on a listener of [`bind_control`] until `shutdown` turns true or its sender is gone; then removes the
+/// file.
+pub async fn serve_control(listener: UnixListener, path: PathBuf, router: Router, mut shutdown: watch::Receiver<bool>) {
     let stop = async move {
         let _ = shutdown.wait_for(|stop| *stop).await;
     };
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop).await;
+    // axum's serving never fails: it goes on after accept errors.
+    let _ = axum::serve(listener, router).with_graceful_shutdown(stop).await;
     let _ = fs::remove_file(path);
-    served.map_err(fault)
 }
 
 /// Opens a connection to the process that serves `path`.
@@ -99,8 +98,7 @@ mod tests {
             let listener = bind(&path).unwrap();
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
             assert!(connect_control(&path).await.is_ok());
-            let (_stop, shutdown) = watch::channel(false);
-            let second = serve_control(&path, Router::new(), shutdown).await;
+            let second = bind_control(&path).await;
             assert!(matches!(second, Err(ControlError::InUse(_))), "{second:?}");
             drop(listener);
         }
