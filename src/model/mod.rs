@@ -24,6 +24,6 @@ pub use health::{Health, Overlay, OverlayReason};
 pub use known::Known;
 pub use notice::{Notice, NoticeKind};
 pub use pending::{Pending, Settled, SettledAs};
-pub use topic::{Topic, TopicError, TopicPattern};
+pub use topic::{Topic, TopicError, TopicPattern, glob};
 pub use webhook::{RetrySchedule, Secret, Status, Webhook};
 pub use write::Write;
