@@ -31,6 +31,33 @@ pub struct Ruleset {
     pub index: Index,
 }
 
+/// What a ruleset holds, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Event rules, those switched off left out.
+    pub events: usize,
+    /// Webhooks.
+    pub webhooks: usize,
+    /// Consumer keys.
+    pub keys: usize,
+}
+
+impl std::fmt::Display for Summary {
+    /// `12 events, 1 webhook, 0 keys`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+        let (events, webhooks) = (count(self.events, "event"), count(self.webhooks, "webhook"));
+        write!(f, "{events}, {webhooks}, {}", count(self.keys, "key"))
+    }
+}
+
+impl Ruleset {
+    /// How much it holds.
+    pub fn summary(&self) -> Summary {
+        Summary { events: self.events.len(), webhooks: self.webhooks.len(), keys: self.keys.len() }
+    }
+}
+
 /// Where something stands in the user's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -181,7 +208,7 @@ pub struct Condition {
 pub type JsonPath = Vec<String>;
 
 /// What a condition looks at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// Host and port of the request.
     Host,
@@ -207,17 +234,21 @@ pub enum Subject {
     ResponseBody,
     /// A value in the response's JSON.
     ResponseJson(JsonPath),
+    /// The response's status, in a table of `any` or `none` ([`EventRule::status`] is the rule's own).
+    Status,
 }
 
 /// Part of a URL.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UrlPart {
     /// Whether there is one at all, and the whole of it.
     Whole,
     /// Host and port.
     Host,
-    /// The path against a template; captures go to `location.params`.
-    Template(PathTemplate),
+    /// The path against templates, of which one must fit; captures go to `location.params`.
+    Template(Vec<PathTemplate>),
+    /// What such a template of the same rule captured.
+    Param(String),
     /// The path as text.
     Path,
     /// A query field.
@@ -233,6 +264,8 @@ pub enum Matcher {
     Filled(bool),
     /// A path template fits ([`UrlPart::Template`] carries it).
     Template,
+    /// The status is in the set ([`Subject::Status`]).
+    Status(StatusSet),
     /// Operators that all hold.
     Ops(Vec<Op>),
 }

@@ -1,1 +1,3 @@
 //! What several behaviours' tests share.
+
+pub(crate) mod receiver; // a receiver of webhooks that records raw bytes and misbehaves as told
