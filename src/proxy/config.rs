@@ -78,10 +78,13 @@ pub fn parse_origin(text: &str) -> Result<Origin, String> {
         }
         return Ok(Origin::Unix(PathBuf::from(path)));
     }
-    let uri: Uri = text.parse().map_err(|error| format!("{text:?} is no URL ({error}): write http://127.0.0.1:8000"))?;
+    let uri: Uri =
+        text.parse().map_err(|error| format!("{text:?} is no URL ({error}): write http://127.0.0.1:8000"))?;
     match uri.scheme_str() {
         Some("http") => {}
-        Some("https") => return Err(format!("{text:?}: the shop is reached by plain http or a Unix socket, not https")),
+        Some("https") => {
+            return Err(format!("{text:?}: the shop is reached by plain http or a Unix socket, not https"));
+        }
         Some(other) => return Err(format!("{text:?}: {other} is not http: write http://host:port or unix:/path")),
         None => return Err(format!("{text:?} has no scheme: write http://{text}")),
     }
@@ -90,7 +93,9 @@ pub fn parse_origin(text: &str) -> Result<Origin, String> {
         return Err(format!("{text:?}: a user and password do not belong in the shop's address"));
     }
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return Err(format!("{text:?}: paths are passed on unchanged, so the shop's address has none: write http://{authority}"));
+        return Err(format!(
+            "{text:?}: paths are passed on unchanged, so the shop's address has none: write http://{authority}"
+        ));
     }
     let named = authority.as_str().len() > authority.host().len();
     let port = match authority.port_u16() {

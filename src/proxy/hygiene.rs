@@ -1,8 +1,8 @@
 //! What belongs to one connection only is taken out of a head before it goes on (RFC 9110 7.6.1). Pure.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, LOCATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, LOCATION, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -156,7 +156,11 @@ mod tests {
     fn answers() {
         let rows = [
             (200, "connection: keep-alive\nserver: x\ndate: y", Some("date: y | server: x")),
-            (200, "set-cookie: a=1\nset-cookie: b=2\nconnection: set-cookie", Some("set-cookie: a=1 | set-cookie: b=2")),
+            (
+                200,
+                "set-cookie: a=1\nset-cookie: b=2\nconnection: set-cookie",
+                Some("set-cookie: a=1 | set-cookie: b=2"),
+            ),
             (200, "transfer-encoding: chunked\ncontent-length: 3", Some("")),
             (200, "transfer-encoding: identity\ncontent-length: 3", Some("")),
             (200, "transfer-encoding: gzip, chunked", None),

@@ -97,7 +97,8 @@ where
     let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
     let held = parts.version == Version::HTTP_11 && parts.headers.get(EXPECT).is_some_and(expects);
     let (body, progress) = Outgoing::new(body, held, shared.config.body_idle_timeout);
-    let asked = (parts.version == Version::HTTP_11 && progress.is_none()).then(|| hygiene::upgrade_asked(&parts.headers));
+    let asked =
+        (parts.version == Version::HTTP_11 && progress.is_none()).then(|| hygiene::upgrade_asked(&parts.headers));
     let chunked = parts.headers.contains_key(TRANSFER_ENCODING)
         || (progress.is_some() && !parts.headers.contains_key(CONTENT_LENGTH));
     hygiene::request(&mut parts.headers);

@@ -96,7 +96,9 @@ where
             StepNow::Refused { refusal } => {
                 let mut answer = own(refusal.status(), refusal.text(), this.active.take());
                 if *refusal == Refusal::Connect {
-                    answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+                    answer
+                        .headers_mut()
+                        .insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
                 }
                 close(&mut answer, *this.http1);
                 answer

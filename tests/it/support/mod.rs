@@ -1,1 +1,3 @@
 //! What several behaviours' tests share.
+
+pub(crate) mod upstream;
