@@ -206,16 +206,14 @@ fn a_slow_shop_slows_the_visitor() {
     client.stream.set_nonblocking(true).unwrap();
     let piece = vec![b'x'; 64 * 1024];
     let (mut sent, mut still) = (0, 0);
-    eventually("the visitor stands still", || match (&client.stream).write(&piece) {
-        Ok(bytes) => {
-            sent += bytes;
-            still = 0;
-            sent >= 64 * MIB
-        }
-        Err(_) => {
+    eventually("the visitor stands still", || {
+        let Ok(bytes) = (&client.stream).write(&piece) else {
             still += 1;
-            still > 60
-        }
+            return still > 60;
+        };
+        sent += bytes;
+        still = 0;
+        sent >= 64 * MIB
     });
     assert!(sent < ON_THE_WAY, "{sent} bytes are somewhere");
     go.send(()).unwrap();

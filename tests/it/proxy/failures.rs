@@ -15,8 +15,8 @@ fn one(counter: &AtomicU64) -> bool {
 
 /// An address nobody listens on.
 fn nobody() -> Config {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
     Config::new(Origin::Tcp { host: "127.0.0.1".to_owned(), port })
 }
 

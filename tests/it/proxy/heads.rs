@@ -124,7 +124,7 @@ fn folded_answer_headers_of_old_scripts_are_unfolded() {
 
 #[test]
 fn two_hundred_headers_pass_both_ways() {
-    let lines: String = (0..200).map(|n| format!("X-H{n}: {n}\r\n")).collect();
+    let lines = (0..200).map(|n| format!("X-H{n}: {n}\r\n")).collect::<Vec<_>>().concat();
     let shop = Scripted::answering(format!("HTTP/1.1 200 OK\r\n{lines}Content-Length: 2\r\n\r\nok"));
     let seen = Proxy::before(&shop).ask(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
     assert_eq!((seen.values("X-H199"), shop.request().values("X-H199")), (vec!["199"], vec!["199"]));

@@ -19,14 +19,14 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync,
 {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let stream = TcpStream::connect(address).await.expect("the proxy listens");
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("it speaks HTTP/2");
     tokio::spawn(connection);
     sender
 }
 
 async fn body(answer: Response<Incoming>) -> Bytes {
-    answer.into_body().collect().await.unwrap().to_bytes()
+    answer.into_body().collect().await.expect("a whole body").to_bytes()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,14 +138,14 @@ async fn a_drain_says_goodbye() {
     let get = || Request::get("http://a/").body(Full::<Bytes>::default()).unwrap();
     assert_eq!(body(sender.send_request(get()).await.unwrap()).await, "ok");
     proxy.stop();
-    std::future::poll_fn(|cx| match sender.poll_ready(cx) {
-        Poll::Ready(Err(_)) => Poll::Ready(()),
-        _ => {
-            cx.waker().wake_by_ref();
-            Poll::Pending
+    let goodbye = std::future::poll_fn(|cx| {
+        if matches!(sender.poll_ready(cx), Poll::Ready(Err(_))) {
+            return Poll::Ready(());
         }
-    })
-    .await;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    });
+    goodbye.await;
     let ended = tokio::task::spawn_blocking(move || eventually("the core ends", || proxy.has_ended()));
     ended.await.unwrap();
 }

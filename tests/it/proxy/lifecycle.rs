@@ -1,8 +1,8 @@
 use std::net::TcpStream;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use shopbell::proxy::{Counters, Origin};
+use shopbell::proxy::{Counters, Origin, Shared, Upstream, bind, spawn_core};
 
 use crate::support::upstream::{Peer, Proxy, Scripted, eventually};
 
@@ -36,8 +36,8 @@ fn pipelined_requests_are_answered_in_order() {
     });
     let proxy = Proxy::before(&shop);
     let mut client = proxy.client();
-    let all: String = (0..20).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
-    client.send(all);
+    let all: Vec<String> = (0..20).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+    client.send(all.concat());
     for n in 0..20 {
         assert_eq!(client.answer().body, format!("/{n}").into_bytes());
     }
@@ -125,6 +125,35 @@ fn unfinished_answers_are_not_mixed_up() {
         assert_eq!(client.answer().body, b"ok");
     }
     assert_eq!(shop.connections(), 3, "bytes nobody asked for end a connection");
+}
+
+/// Two cores on one port: the kernel spreads visitors over them, the bounds and counters are one.
+#[test]
+fn cores_share_the_port_and_the_bounds() {
+    let shop = Scripted::answering(OK);
+    let mut config = shop.config();
+    config.idle_connections = 1;
+    let shared = Shared::new(config);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let listeners = bind(([127, 0, 0, 1], 0).into(), 2).unwrap();
+    let address = listeners[0].local_addr().unwrap();
+    let start = |(index, listener)| {
+        let upstream = Arc::clone(&shared);
+        spawn_core(index, listener, || Upstream::new(upstream), Arc::clone(&shared), stopped.clone()).unwrap()
+    };
+    let cores: Vec<_> = listeners.into_iter().enumerate().map(start).collect();
+    for _ in 0..40 {
+        let mut client = Peer::connect(address);
+        client.send(GET);
+        assert_eq!(client.answer().body, b"ok");
+        assert!(shared.idle_connections() <= 1);
+    }
+    assert_eq!(Counters::get(&shared.counters.requests), 40);
+    stop.send(true).unwrap();
+    for core in cores {
+        core.join().unwrap().unwrap();
+    }
+    assert_eq!((shared.open_connections(), shared.idle_connections()), (0, 0));
 }
 
 #[test]

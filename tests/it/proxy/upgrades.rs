@@ -23,14 +23,14 @@ fn echo() -> Scripted {
 fn open(proxy: &Proxy) -> Peer {
     let mut client = proxy.client();
     client.send(ASK);
-    let head = client.head().unwrap();
+    let head = client.head().expect("bytes");
     assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
     for line in
         ["Upgrade: websocket\r\n", "Connection: Upgrade\r\n", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"]
     {
         assert!(head.contains(line), "{head}");
     }
-    assert_eq!(client.until(b"\n").unwrap(), b"welcome\n");
+    assert_eq!(client.until(b"\n").expect("bytes"), b"welcome\n");
     client
 }
 
