@@ -92,7 +92,8 @@ pub struct Running {
 
 /// Builds everything and starts it on the current runtime. Listeners are bound first: a port in use changes nothing on disk.
 pub async fn start(settings: Settings) -> Result<Running, AppError> {
-    let origin = proxy::parse_origin(&settings.upstream).map_err(AppError::Settings)?;
+    let origin = proxy::parse_origin(&settings.upstream);
+    let origin = origin.map_err(|fault| AppError::Settings(format!("--upstream: {fault}")))?;
     let address = settings.listen;
     let listeners = proxy::bind(address, settings.cores).map_err(|source| AppError::Listen { address, source })?;
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(address);
@@ -123,7 +124,7 @@ pub async fn start(settings: Settings) -> Result<Running, AppError> {
     let control = settings.data.join("control.sock");
     let admin =
         Admin { store: store.clone(), deliverer: Some(deliverer.clone()), rules: rules.clone(), metrics, clock, about };
-    let serving = serve_control(control.clone(), admin::router(admin), inside_signal);
+    let serving = serve_control(control.clone(), admin::router(admin), inside_signal).await;
     let cores = start_cores(listeners, &tap, &shared, &traffic)?;
     tracing::info!(listen = %bound, upstream = settings.upstream, "shopbell runs");
     let inside = vec![watching, serving];
@@ -159,9 +160,19 @@ fn registry(engine: &EngineCounters) -> Arc<Registry> {
 }
 
 /// Serves the API on the control socket; the process runs without it if it cannot be made.
-fn serve_control(path: PathBuf, router: axum::Router, stop: watch::Receiver<bool>) -> tokio::task::JoinHandle<()> {
+async fn serve_control(
+    path: PathBuf,
+    router: axum::Router,
+    stop: watch::Receiver<bool>,
+) -> tokio::task::JoinHandle<()> {
+    // Bound before anything else is told that we run: whoever sees us answer can also command us.
+    let bound = admin::ControlSocket::bind(&path).await;
     tokio::spawn(async move {
-        if let Err(error) = admin::serve_control(&path, router, stop).await {
+        let served = match bound {
+            Ok(socket) => socket.serve(router, stop).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = served {
             tracing::error!(%error, "commands of the CLI will not reach this process");
         }
     })

@@ -29,24 +29,38 @@ pub enum ControlError {
     },
 }
 
-/// Binds `path` (mode 0600) and serves `router` there until `shutdown` turns true or its sender is gone; then removes the
-/// file. The file of a process that is gone is replaced.
-pub async fn serve_control(
-    path: &Path,
-    router: Router,
-    mut shutdown: watch::Receiver<bool>,
-) -> Result<(), ControlError> {
-    let fault = |source| ControlError::Io { path: path.to_owned(), source };
-    if connect_control(path).await.is_ok() {
-        return Err(ControlError::InUse(path.to_owned()));
+/// The control socket, bound: from now on connections are taken in, and answered once it is served.
+#[derive(Debug)]
+pub struct ControlSocket {
+    path: PathBuf,
+    listener: UnixListener,
+}
+
+impl ControlSocket {
+    /// Binds `path` (mode 0600). The file of a process that is gone is replaced.
+    pub async fn bind(path: &Path) -> Result<Self, ControlError> {
+        if connect_control(path).await.is_ok() {
+            return Err(ControlError::InUse(path.to_owned()));
+        }
+        let listener = bind(path).map_err(|source| ControlError::Io { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), listener })
     }
-    let listener = bind(path).map_err(fault)?;
-    let stop = async move {
-        let _ = shutdown.wait_for(|stop| *stop).await;
-    };
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop).await;
-    let _ = fs::remove_file(path);
-    served.map_err(fault)
+
+    /// Serves `router` until `shutdown` turns true or its sender is gone; then removes the file.
+    pub async fn serve(self, router: Router, mut shutdown: watch::Receiver<bool>) -> Result<(), ControlError> {
+        let Self { path, listener } = self;
+        let stop = async move {
+            let _ = shutdown.wait_for(|stop| *stop).await;
+        };
+        let served = axum::serve(listener, router).with_graceful_shutdown(stop).await;
+        let _ = fs::remove_file(&path);
+        served.map_err(|source| ControlError::Io { path, source })
+    }
+}
+
+/// Binds and serves in one: see [`ControlSocket`].
+pub async fn serve_control(path: &Path, router: Router, shutdown: watch::Receiver<bool>) -> Result<(), ControlError> {
+    ControlSocket::bind(path).await?.serve(router, shutdown).await
 }
 
 /// Opens a connection to the process that serves `path`.
@@ -99,8 +113,7 @@ mod tests {
             let listener = bind(&path).unwrap();
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
             assert!(connect_control(&path).await.is_ok());
-            let (_stop, shutdown) = watch::channel(false);
-            let second = serve_control(&path, Router::new(), shutdown).await;
+            let second = ControlSocket::bind(&path).await;
             assert!(matches!(second, Err(ControlError::InUse(_))), "{second:?}");
             drop(listener);
         }
