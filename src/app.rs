@@ -45,7 +45,10 @@ pub enum AppError {
     /// The rules directory; the faults are in it.
     #[error(transparent)]
     Rules(#[from] StartError),
-    /// A thread or a runtime could not be made, or the control socket.
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] admin::ControlError),
+    /// A thread or a runtime could not be made.
     #[error("{what}: {source}")]
     System {
         /// What was tried.
@@ -124,7 +127,8 @@ pub async fn start(settings: Settings) -> Result<Running, AppError> {
     let control = settings.data.join("control.sock");
     let admin =
         Admin { store: store.clone(), deliverer: Some(deliverer.clone()), rules: rules.clone(), metrics, clock, about };
-    let serving = serve_control(control.clone(), admin::router(admin), inside_signal).await;
+    let socket = admin::bind_control(&control).await?;
+    let serving = tokio::spawn(admin::serve_control(socket, control.clone(), admin::router(admin), inside_signal));
     let cores = start_cores(listeners, &tap, &shared, &traffic)?;
     tracing::info!(listen = %bound, upstream = settings.upstream, "shopbell runs");
     let inside = vec![watching, serving];
@@ -157,25 +161,6 @@ fn registry(engine: &EngineCounters) -> Arc<Registry> {
     let mut registry = Registry::default();
     engine.register(&mut registry);
     Arc::new(registry)
-}
-
-/// Serves the API on the control socket; the process runs without it if it cannot be made.
-async fn serve_control(
-    path: PathBuf,
-    router: axum::Router,
-    stop: watch::Receiver<bool>,
-) -> tokio::task::JoinHandle<()> {
-    // Bound before anything else is told that we run: whoever sees us answer can also command us.
-    let bound = admin::ControlSocket::bind(&path).await;
-    tokio::spawn(async move {
-        let served = match bound {
-            Ok(socket) => socket.serve(router, stop).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = served {
-            tracing::error!(%error, "commands of the CLI will not reach this process");
-        }
-    })
 }
 
 impl Running {

@@ -29,38 +29,23 @@ pub enum ControlError {
     },
 }
 
-/// The control socket, bound: from now on connections are taken in, and answered once it is served.
-#[derive(Debug)]
-pub struct ControlSocket {
-    path: PathBuf,
-    listener: UnixListener,
+/// Binds `path` (mode 0600): from here on commands connect. The file of a process that is gone is replaced.
+pub async fn bind_control(path: &Path) -> Result<UnixListener, ControlError> {
+    if connect_control(path).await.is_ok() {
+        return Err(ControlError::InUse(path.to_owned()));
+    }
+    bind(path).map_err(|source| ControlError::Io { path: path.to_owned(), source })
 }
 
-impl ControlSocket {
-    /// Binds `path` (mode 0600). The file of a process that is gone is replaced.
-    pub async fn bind(path: &Path) -> Result<Self, ControlError> {
-        if connect_control(path).await.is_ok() {
-            return Err(ControlError::InUse(path.to_owned()));
-        }
-        let listener = bind(path).map_err(|source| ControlError::Io { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), listener })
-    }
-
-    /// Serves `router` until `shutdown` turns true or its sender is gone; then removes the file.
-    pub async fn serve(self, router: Router, mut shutdown: watch::Receiver<bool>) -> Result<(), ControlError> {
-        let Self { path, listener } = self;
-        let stop = async move {
-            let _ = shutdown.wait_for(|stop| *stop).await;
-        };
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop).await;
-        let _ = fs::remove_file(&path);
-        served.map_err(|source| ControlError::Io { path, source })
-    }
-}
-
-/// Binds and serves in one: see [`ControlSocket`].
-pub async fn serve_control(path: &Path, router: Router, shutdown: watch::Receiver<bool>) -> Result<(), ControlError> {
-    ControlSocket::bind(path).await?.serve(router, shutdown).await
+/// Serves `router` on a listener of [`bind_control`] until `shutdown` turns true or its sender is gone; then removes the
+/// file.
+pub async fn serve_control(listener: UnixListener, path: PathBuf, router: Router, mut shutdown: watch::Receiver<bool>) {
+    let stop = async move {
+        let _ = shutdown.wait_for(|stop| *stop).await;
+    };
+    // axum's serving never fails: it goes on after accept errors.
+    let _ = axum::serve(listener, router).with_graceful_shutdown(stop).await;
+    let _ = fs::remove_file(path);
 }
 
 /// Opens a connection to the process that serves `path`.
@@ -113,7 +98,7 @@ mod tests {
             let listener = bind(&path).unwrap();
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
             assert!(connect_control(&path).await.is_ok());
-            let second = ControlSocket::bind(&path).await;
+            let second = bind_control(&path).await;
             assert!(matches!(second, Err(ControlError::InUse(_))), "{second:?}");
             drop(listener);
         }

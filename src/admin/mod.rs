@@ -34,7 +34,7 @@ use crate::engine::Rules;
 use crate::store::Store;
 
 pub use crate::model::id_json;
-pub use control::{ControlError, ControlSocket, connect_control, serve_control};
+pub use control::{ControlError, bind_control, connect_control, serve_control};
 pub use error::ApiError;
 pub use row::{LogKind, LogRow};
 pub use view::{Backlog, EventsView, PingView, ReloadView, RulesView, StatusView, WebhookView};
