@@ -51,7 +51,9 @@ fn render<const N: usize>(
     for (_, row) in rows {
         table.add_row(row.iter().map(|cell| clean(cell).into_owned()));
     }
-    table.column_iter_mut().for_each(|column| drop(column.set_padding((0, 2))));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     let mut tones = rows.iter().map(|(tone, _)| tone.style());
     let mut style = Style::new().bold();
     for (number, line) in table.lines().enumerate() {
