@@ -51,7 +51,13 @@ impl Store {
         let fault = |source| StoreError::Directory { path: data.display().to_string(), source };
         let own = shared.clone();
         let writer = thread::Builder::new().name("store-writer".to_owned());
-        let writer = writer.spawn(move || Writer::new(own, requests).run()).map_err(fault)?;
+        // Simulated time is tokio's, and each runtime has its own.
+        let runtime = tokio::runtime::Handle::try_current().ok().filter(|_| matches!(clock, Clock::Simulated { .. }));
+        let write = move || {
+            let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
+            Writer::new(own, requests).run();
+        };
+        let writer = writer.spawn(write).map_err(fault)?;
         let (own, stopped) = (shared.clone(), stop.clone());
         let verifier = thread::Builder::new().name("store-verifier".to_owned());
         let verifier = verifier.spawn(move || verify(&own, &stopped)).map_err(fault)?;

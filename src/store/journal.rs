@@ -99,6 +99,11 @@ impl Journal {
         closed.unwrap_or_else(|| self.active().0)
     }
 
+    /// Retention removed all before this sequence.
+    pub(super) fn kept_from(&self) -> u64 {
+        lock(&self.shelf).ledger.kept_from
+    }
+
     /// First sequences of the partitions, the one written last.
     pub(super) fn firsts(&self) -> Vec<u64> {
         let mut firsts: Vec<u64> = lock(&self.shelf).closed.keys().copied().collect();
@@ -156,12 +161,14 @@ impl Journal {
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = (first, disk);
     }
 
-    /// Whether the written partition is large or old enough to be closed.
+    /// Whether the written partition is large or old enough to be closed, and has more in it than a checkpoint at
+    /// its head.
     pub(super) fn wants_roll(&self, max_bytes: u64, max_age: std::time::Duration) -> bool {
         let writing = lock(&self.writing);
         let Writing::Open(active) = &*writing else { return false };
         let old = self.clock.now().since(active.begun) >= max_age;
-        !active.is_empty() && (old || active.disk.bytes() >= max_bytes)
+        active.has_more_than(u64::from(self.name == "events" && active.first > 1))
+            && (old || active.disk.bytes() >= max_bytes)
     }
 
     /// Closes the written partition and begins the next.

@@ -11,6 +11,7 @@ mod keys;
 mod kinds;
 mod ledger;
 mod mend;
+mod notices;
 mod partition;
 mod query;
 mod record;

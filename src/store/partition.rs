@@ -178,6 +178,11 @@ impl Active {
         drop(fs::remove_file(journal.join(directory_name(self.first)).join(SEALED)));
     }
 
+    /// Whether it has more than so many sequences.
+    pub(super) const fn has_more_than(&self, count: u64) -> bool {
+        self.next > self.first + count
+    }
+
     /// Whether nothing stands in it.
     pub(super) const fn is_empty(&self) -> bool {
         self.next == self.first

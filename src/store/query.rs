@@ -122,25 +122,28 @@ impl<'a> Side<'a> {
     fn step(&mut self, filter: &Filter<'_>) -> Result<u64, StoreError> {
         let first = self.journal.first();
         let start = self.before.saturating_sub(WINDOW).max(first);
-        let (mut from, mut lines, mut newest) = (start, VecDeque::new(), None);
+        let (mut from, mut lines, mut newest) = (start, Vec::new(), None);
         while from < self.before {
             let (records, next) = self.journal.read(from, self.before, usize::MAX)?;
             for stored in &records {
                 let Some(line) = line(stored) else { continue };
                 newest = newest.max(Some(line.at()));
                 if filter.fits(&line, stored) {
-                    lines.push_front(line);
+                    lines.push(line);
                 }
             }
             from = next;
         }
+        // Written last is not always newest: sorted as far as one window sees. Equal times keep the order of writing.
+        lines.reverse();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.at()));
         let seen = self.before.saturating_sub(start).max(1);
         self.before = start;
         let too_old = newest
             .zip(filter.query.since)
             .is_some_and(|(newest, since)| newest.as_millis().saturating_add(DISORDER_MS) < since.as_millis());
         self.ended = start <= first || too_old;
-        self.found = lines;
+        self.found = lines.into();
         Ok(seen)
     }
 }

@@ -20,27 +20,39 @@ const PAGE: usize = 256;
 /// Writes applied in one batch.
 const BATCH: usize = 1_024;
 
-/// Opens the state, or sets a damaged one aside and begins an empty one. Says whether it was set aside.
+/// What is told where the state was lost.
+pub(super) const BUILT_ANEW: &str = "the state was lost and is built anew from the journals: deliveries are whole, what is \
+    remembered of products, orders, customers and coupons only as far as the kept journals carry it";
+
+/// Opens the state; a damaged one is set aside for an empty one. Says whether it was set aside.
 pub(super) fn open_state(
     data: &Path,
     bounds: Bounds,
     clock: Clock,
     notes: &mut Vec<String>,
 ) -> Result<(State, bool), StoreError> {
+    match State::open(&data.join("state"), bounds) {
+        Ok(state) => Ok((state, false)),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            Ok((replace_state(data, bounds, clock, &error.to_string(), notes)?, true))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// Sets the state aside, which nobody may have open, and begins an empty one.
+pub(super) fn replace_state(
+    data: &Path,
+    bounds: Bounds,
+    clock: Clock,
+    why: &str,
+    notes: &mut Vec<String>,
+) -> Result<State, StoreError> {
     let dir = data.join("state");
-    let error = match State::open(&dir, bounds) {
-        Ok(state) => return Ok((state, false)),
-        Err(error @ StoreError::Corrupt { .. }) => error,
-        Err(other) => return Err(other),
-    };
     let aside = aside_name(&dir, clock.now());
     fs::rename(&dir, &aside).map_err(|error| failing(&dir, &error))?;
-    notes.push(format!(
-        "{error}; the state is built anew from the journals: deliveries are whole, what is remembered of products, orders, \
-         customers and coupons only as far as the kept journal carries it (the damaged files are in {})",
-        aside.display()
-    ));
-    Ok((State::open(&dir, bounds)?, true))
+    notes.push(format!("{why}; {BUILT_ANEW} (the former files are in {})", aside.display()));
+    State::open(&dir, bounds)
 }
 
 /// Both journals and the state they lead to.

@@ -42,14 +42,24 @@ impl Shared {
         let mut notes = Vec::new();
         let instance = files::instance_key(data, clock, &mut notes)?;
         let bounds = Bounds { count: options.known_count, bytes: options.known_bytes };
-        let (state, damaged) = recovery::open_state(data, bounds, clock, &mut notes)?;
+        let (mut state, damaged) = recovery::open_state(data, bounds, clock, &mut notes)?;
         let meta = state.meta();
         let journals = data.join("journal");
         let events = shelve::open("events", &journals.join("events"), meta.events, clock, &mut notes)?;
         let log = shelve::open("log", &journals.join("log"), meta.log, clock, &mut notes)?;
+        let blank = state.is_blank()?;
+        if blank && !damaged && (events.next() > 1 || log.next() > 1) {
+            notes.push(recovery::BUILT_ANEW.to_owned());
+        }
+        // Retention removes nothing that the state on disk has not seen: such a state has lost its newer part.
+        let stale = !blank && (meta.events + 1 < events.kept_from() || meta.log + 1 < log.kept_from());
+        if stale {
+            drop(state);
+            let why = "the state is older than the kept journals";
+            state = recovery::replace_state(data, bounds, clock, why, &mut notes)?;
+        }
         let mut replay = Replay { events: &events, log: &log, state: &state, notes: &mut notes };
-        let empty = meta.events == 0 && meta.log == 0;
-        if damaged || empty {
+        if blank || stale {
             replay.rebuild()?
         } else {
             replay.catch_up()?

@@ -92,6 +92,11 @@ impl State {
         lock(&self.meta).clone()
     }
 
+    /// Whether nothing was ever written to it: not even the marks that opening writes.
+    pub(super) fn is_blank(&self) -> Result<bool, StoreError> {
+        Ok(self.disk()?.get(&[row::META])?.is_none())
+    }
+
     /// Applies writes in order, with the marks they move to, in one batch. Gives how many remembered things had to leave.
     pub(super) fn apply<'a>(
         &self,

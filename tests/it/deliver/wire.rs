@@ -33,14 +33,14 @@ async fn start(data: &Path, webhook: Webhook, guard: Guard) -> Running {
 }
 
 fn loopback() -> Guard {
-    Guard { allowed: vec!["127.0.0.0/8".parse().unwrap()], ours: Vec::new() }
+    Guard { allowed: vec!["127.0.0.0/8".parse().expect("a network")], ours: Vec::new() }
 }
 
 impl Running {
     async fn event(&self, order: &str) -> EventUid {
         let event = event(order, &[1]);
         let uid = event.uid;
-        self.store.commit(vec![EventEntry::Event(Box::new(event))], Vec::new()).await.unwrap();
+        self.store.commit(vec![EventEntry::Event(Box::new(event))], Vec::new()).await.expect("the store writes");
         uid
     }
 
@@ -48,7 +48,7 @@ impl Running {
     async fn attempt(&self) -> Attempt {
         loop {
             let query = LogQuery { limit: 100, kinds: vec!["attempt".into()], ..LogQuery::default() };
-            let lines = self.store.search(query).await.unwrap();
+            let lines = self.store.search(query).await.expect("the log is searched");
             let attempt = lines.into_iter().rev().find_map(|line| match line {
                 LogLine::Log { entry: LogEntry::Attempt(attempt), .. } if attempt.event.is_some() => Some(*attempt),
                 _ => None,
@@ -75,6 +75,7 @@ async fn the_receiver_sees_woocommerces_headers_letter_by_letter() {
         [
             "POST /in/woo?a=b HTTP/1.1",
             &format!("Host: {host}"),
+            "X-Tenant-ID: tea",
             &format!("User-Agent: {}", Webhook::USER_AGENT),
             "Accept: */*",
             "Content-Type: application/x-www-form-urlencoded",
@@ -94,9 +95,9 @@ async fn the_receiver_sees_woocommerces_headers_letter_by_letter() {
         [
             "POST /in/woo?a=b HTTP/1.1",
             &format!("Host: {host}"),
+            "X-Tenant-ID: tea",
             &format!("User-Agent: {}", Webhook::USER_AGENT),
             "Accept: */*",
-            "X-Tenant-ID: tea",
             "Content-Type: application/json",
             "X-WC-Webhook-Source: https://shop.example/",
             "X-WC-Webhook-Topic: order.updated",
@@ -134,11 +135,7 @@ async fn receivers_that_misbehave_cost_one_attempt_each() {
             failed(FailureClass::Status),
         ),
         ("500", Answer::status(500), failed(FailureClass::Status)),
-        (
-            "endless",
-            Answer::Endless(head("Transfer-Encoding: identity\r\n").replace("Transfer-Encoding: identity\r\n", "")),
-            None,
-        ),
+        ("endless", Answer::Endless(head("")), None),
         ("dripping", Answer::Drip(head("")), failed(FailureClass::Timeout)),
         ("silent", Answer::Hang(String::new()), failed(FailureClass::Timeout)),
         ("hangs in the body", Answer::Hang(head("Content-Length: 9\r\n") + "some"), failed(FailureClass::Timeout)),
