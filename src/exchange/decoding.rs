@@ -80,7 +80,7 @@ struct Sink {
 
 impl Sink {
     fn for_input(input: &[u8]) -> Self {
-        let limit = input.len().saturating_mul(MAX_RATIO).max(RATIO_FREE).min(MAX_DECODED);
+        let limit = input.len().saturating_mul(MAX_RATIO).clamp(RATIO_FREE, MAX_DECODED);
         Self { bytes: Vec::with_capacity(input.len().saturating_mul(4).min(limit)), limit }
     }
 
@@ -164,3 +164,138 @@ fn unzstd(bytes: &[u8], sink: &mut Sink) -> Result<(), Damage> {
 
 /// Bytes of the longest zstd frame header.
 const ZSTD_HEADER: usize = 18;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use http::HeaderValue;
+
+    use super::*;
+
+    const PAGE: &[u8] = b"<p>Tee</p><p>Tee</p><p>Tee</p><p>Tee</p><p>Tee</p><p>Tee</p>";
+    /// `PAGE`, by Node's zlib.
+    const PAGE_BROTLI: &[u8] = &[
+        27, 59, 0, 248, 141, 211, 101, 180, 85, 250, 166, 228, 41, 131, 75, 159, 23, 170, 48, 42, 20, 128, 237, 210, 0,
+    ];
+    /// 64 MiB of zeros, by Node's zlib.
+    const ZEROS_BROTLI: &[u8] = &[
+        203, 255, 255, 63, 248, 39, 0, 226, 177, 64, 32, 247, 254, 143, 255, 255, 127, 240, 79, 0, 196, 97, 17, 128,
+        238, 253, 31, 255, 255, 255, 224, 159, 0, 136, 195, 2, 0, 221, 251, 63, 254, 255, 255, 193, 63, 1, 16, 135, 5,
+        0, 186, 247, 127, 252, 255, 255, 131, 127, 2, 32, 14, 11, 0, 116, 239, 255, 248, 255, 255, 7, 255, 4, 64, 28,
+        22, 0, 232, 222, 255, 241, 255, 255, 15, 254, 9, 128, 56, 44, 0, 208, 189, 255, 203, 255, 255, 63, 252, 19, 0,
+        113, 88, 0, 160, 123, 255, 7,
+    ];
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zlib(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn deflate(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(plain: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(plain, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
+    fn decoded(codings: &[&'static str], body: &CapturedBody) -> (Vec<u8>, Option<Damage>) {
+        let lines = codings.iter().map(|line| (header::CONTENT_ENCODING, HeaderValue::from_static(line)));
+        let decoded = decode(&lines.collect(), body);
+        (decoded.bytes.to_vec(), decoded.damage)
+    }
+
+    #[test]
+    fn codings_are_undone_last_first() {
+        let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2], &zstd(PAGE)[..]].concat();
+        for (codings, sent) in [
+            (&[][..], PAGE.to_vec()),
+            (&["identity"], PAGE.to_vec()),
+            (&["gzip"], gzip(PAGE)),
+            (&["X-GZip"], gzip(PAGE)),
+            (&["gzip"], [gzip(&PAGE[..9]), gzip(b""), gzip(&PAGE[9..])].concat()),
+            (&["gzip"], [gzip(PAGE), b"\0\0junk".to_vec()].concat()),
+            (&["deflate"], zlib(PAGE)),
+            (&["deflate"], deflate(PAGE)),
+            (&["br"], PAGE_BROTLI.to_vec()),
+            (&["zstd"], zstd(PAGE)),
+            (&["zstd"], [zstd(&PAGE[..9]), zstd(&PAGE[9..])].concat()),
+            (&["zstd"], skippable),
+            (&["deflate, gzip"], gzip(&zlib(PAGE))),
+            (&["zstd", "identity, gzip"], gzip(&zstd(PAGE))),
+        ] {
+            assert_eq!(decoded(codings, &CapturedBody::whole(sent)), (PAGE.to_vec(), None), "{codings:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_gives_nothing() {
+        for (codings, sent) in [
+            (&["dcb"][..], PAGE.to_vec()),
+            (&["gzip"], PAGE.to_vec()),
+            (&["br"], b"\xff\xff\xff\xff".to_vec()),
+            (&["zstd"], [PAGE, PAGE].concat()),
+            (&["gzip, gzip, gzip, gzip, gzip"], gzip(&gzip(&gzip(&gzip(&gzip(PAGE)))))),
+        ] {
+            assert_eq!(
+                decoded(codings, &CapturedBody::whole(sent)),
+                (Vec::new(), Some(Damage::Undecodable)),
+                "{codings:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_cut_body_gives_its_start() {
+        let plain: Vec<u8> = (0..60_000_u32).flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 9).to_le_bytes()).collect();
+        for (coding, sent) in
+            [("gzip", gzip(&plain)), ("deflate", zlib(&plain)), ("deflate", deflate(&plain)), ("zstd", zstd(&plain))]
+        {
+            let half = sent[..sent.len() / 2].to_vec();
+            for (known, expected) in [(None, Damage::Incomplete), (Some(Damage::Cut), Damage::Cut)] {
+                let (bytes, damage) =
+                    decoded(&[coding], &CapturedBody { damage: known, ..CapturedBody::whole(half.clone()) });
+                assert_eq!(damage, Some(expected), "{coding}");
+                assert!(plain.starts_with(&bytes), "{coding}");
+            }
+        }
+        for (coding, sent) in
+            [("gzip", gzip(PAGE)), ("deflate", zlib(PAGE)), ("br", PAGE_BROTLI.to_vec()), ("zstd", zstd(PAGE))]
+        {
+            for end in 1..sent.len() {
+                let (bytes, damage) = decoded(&[coding], &CapturedBody::whole(sent[..end].to_vec()));
+                assert!(damage.is_some() && PAGE.starts_with(&bytes), "{coding} {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn bombs_stop_at_the_limits() {
+        let gigabyte = gzip(&vec![0; 1 << 20]).repeat(1 << 10);
+        let small = gzip(&vec![0; 2 << 20]);
+        let ratio = small.len() * MAX_RATIO;
+        for (coding, sent, size) in [
+            ("gzip", gigabyte.clone(), MAX_DECODED),
+            ("gzip, gzip", gzip(&gigabyte), MAX_DECODED),
+            ("gzip", small, ratio.max(RATIO_FREE)),
+            ("br", ZEROS_BROTLI.to_vec(), RATIO_FREE),
+            ("gzip", gzip(b"").repeat(MAX_MEMBERS + 1), 0),
+            ("zstd", zstd(b"").repeat(MAX_MEMBERS + 1), 0),
+        ] {
+            let (bytes, damage) = decoded(&[coding], &CapturedBody::whole(sent));
+            assert_eq!((bytes.len(), damage), (size, Some(Damage::TooLarge)), "{coding}");
+        }
+    }
+}

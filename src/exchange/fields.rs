@@ -19,7 +19,7 @@ pub struct Fields {
 }
 
 /// A field's name as on the wire, taken apart: `product_description[1][name]`, `selected[]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FieldPath {
     /// The name's parts: `product_description`, `1`, `name`. An empty one is a `[]` in the middle: every element. No part
     /// at all is a name PHP ignores.

@@ -11,8 +11,8 @@ use super::{Damage, Fields};
 /// still within the capture limit. What it gives is valid multipart again, with empty files. It looks at entity bytes: a
 /// body with a content coding passes whole.
 ///
-/// It holds back at most a line break and a delimiter until it knows what they are; a body that ends without its closing
-/// delimiter may lack these last bytes in the copy.
+/// It holds back at most a line break and a delimiter until it knows what they are; [`FilePartSkipper::finish`] gives what
+/// is still held where a body ends without its closing delimiter.
 #[derive(Debug)]
 pub struct FilePartSkipper {
     scanner: PartScanner,
@@ -29,24 +29,45 @@ impl FilePartSkipper {
 
     /// Appends what is to be kept of the next chunk to `kept`, never more than `room` bytes; false once something that
     /// should have been kept did not fit. From then on nothing is appended, so that what is kept has no holes.
-    pub fn push(&mut self, chunk: &[u8], kept: &mut Vec<u8>, mut room: usize) -> bool {
-        if self.overflowed {
-            return false;
-        }
-        let (in_file, overflowed) = (&mut self.in_file, &mut self.overflowed);
-        self.scanner.push(chunk, |piece| {
-            let bytes = match piece {
-                Piece::Begin(head) => return *in_file = head.is_file(),
-                Piece::End => return *in_file = false,
-                Piece::Content(_) if *in_file => return,
-                Piece::Frame(bytes) | Piece::Content(bytes) => bytes,
-            };
-            let fits = if *overflowed { &[] } else { bytes.get(..room).unwrap_or(bytes) };
-            kept.extend_from_slice(fits);
-            room -= fits.len();
-            *overflowed |= fits.len() < bytes.len();
-        });
+    pub fn push(&mut self, chunk: &[u8], kept: &mut Vec<u8>, room: usize) -> bool {
+        let Self { scanner, in_file, overflowed } = self;
+        let mut keeper = Keeper { kept, room, in_file, overflowed };
+        scanner.push(chunk, |piece| keeper.take(piece));
         !self.overflowed
+    }
+
+    /// The body has ended: appends what was held back, under the same terms.
+    pub fn finish(&mut self, kept: &mut Vec<u8>, room: usize) -> bool {
+        let Self { scanner, in_file, overflowed } = self;
+        let mut keeper = Keeper { kept, room, in_file, overflowed };
+        scanner.finish(|piece| keeper.take(piece));
+        !self.overflowed
+    }
+}
+
+/// Where pieces are kept.
+struct Keeper<'a> {
+    kept: &'a mut Vec<u8>,
+    room: usize,
+    in_file: &'a mut bool,
+    overflowed: &'a mut bool,
+}
+
+impl Keeper<'_> {
+    fn take(&mut self, piece: Piece<'_>) {
+        let bytes = match piece {
+            Piece::Begin(head) => return *self.in_file = head.is_file(),
+            Piece::End => return *self.in_file = false,
+            Piece::Content(_) if *self.in_file => return,
+            Piece::Frame(bytes) | Piece::Content(bytes) => bytes,
+        };
+        if *self.overflowed {
+            return;
+        }
+        let fits = bytes.get(..self.room).unwrap_or(bytes);
+        self.kept.extend_from_slice(fits);
+        self.room -= fits.len();
+        *self.overflowed = fits.len() < bytes.len();
     }
 }
 
@@ -148,7 +169,7 @@ mod tests {
     fn fields_are_read_and_files_left_out() {
         let expected = [("a[x]", "one\r\n--b dx\r\ntwo"), ("c", "\u{fc}"), ("empty", "")];
         let expected: Vec<_> = expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        assert_eq!(pairs(&latin(WHOLE), None), (expected.clone(), None));
+        assert_eq!(pairs(&latin(WHOLE), None), (expected, None));
         let unix = WHOLE.replace("\r\n", "\n");
         let (found, damage) = pairs(&latin(&unix), None);
         assert_eq!((found[0].1.as_str(), found.len(), damage), ("one\n--b dx\ntwo", 3, None));

@@ -134,6 +134,14 @@ impl PartScanner {
         }
     }
 
+    /// The body has ended: gives what was held back, as it was no delimiter.
+    pub(super) fn finish(&mut self, mut give: impl FnMut(Piece<'_>)) {
+        let held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            self.text(&held, &mut give);
+        }
+    }
+
     /// Content or preamble: gives what is surely not part of a delimiter. Returns how many bytes were taken.
     fn lines(&mut self, rest: &[u8], give: &mut impl FnMut(Piece<'_>)) -> usize {
         if !self.held.is_empty() || self.matched.is_some() {

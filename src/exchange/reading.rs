@@ -164,7 +164,7 @@ impl Reading {
         }
         let body = self.request_body();
         match body.damage {
-            None if body.bytes.is_empty() => return Part::NotThis,
+            None if self.exchange.request_body.total == 0 => return Part::NotThis,
             Some(damage) if body.bytes.is_empty() => return Part::Damaged(damage),
             _ => {}
         }

@@ -18,7 +18,7 @@ mod write;
 pub use crate::clock::Timestamp;
 pub use crate::id::{EventUid, Seq, WebhookId};
 pub use attempt::{Attempt, FailureClass, Phases, Trigger, Verdict};
-pub use delivery::{DeliveryEnd, Outcome, Waiting};
+pub use delivery::{Decision, DeliveryEnd, Outcome, Waiting};
 pub use event::{Event, Identity, MAX_BODY_BYTES, id_json};
 pub use health::{Health, Overlay, OverlayReason};
 pub use known::Known;

@@ -10,11 +10,12 @@ use super::{
 };
 
 /// A record of the events journal.
+// Not flattened: serde's flattening buffers, and a body kept as raw JSON cannot be read through a buffer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EventRecord {
-    /// What it says.
-    #[serde(flatten)]
-    pub entry: EventEntry,
+    /// What it says; nothing where an exchange only wrote state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<EventEntry>,
     /// State writes of the whole exchange; only its last record carries any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<Write>,
@@ -37,9 +38,9 @@ pub enum EventEntry {
 /// A record of the log journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogRecord {
-    /// What it says.
-    #[serde(flatten)]
-    pub entry: LogEntry,
+    /// What it says; nothing where only state was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<LogEntry>,
     /// State writes of the group; only its last record carries any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<Write>,

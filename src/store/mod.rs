@@ -1,17 +1,36 @@
 //! The only room on disk: two journals and the state, with their recovery, retention and limits.
 
+mod changes;
+mod checkpoint;
+mod counters;
+mod disk;
+mod files;
+mod handle;
+mod journal;
+mod keys;
+mod kinds;
+mod ledger;
+mod mend;
+mod notices;
+mod partition;
 mod query;
+mod record;
+mod recovery;
+mod retention;
+mod ring;
+mod rows;
+mod scan;
+mod shared;
+mod shelve;
+mod state;
+mod writer;
 
-use std::path::Path;
-use std::sync::Arc;
-
-use tokio::sync::watch;
-
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::id::{Seq, WebhookId};
-use crate::model::record::{EventEntry, LogEntry};
-use crate::model::{Event, Health, Identity, Known, Waiting, Write};
+use crate::model::{Health, Identity, Waiting};
 
+pub use counters::Counters;
+pub use handle::Store;
 pub use query::{LogLine, LogQuery};
 
 /// Limits and switches of a store.
@@ -27,6 +46,10 @@ pub struct Options {
     pub partition_age: std::time::Duration,
     /// Finished partitions older than this are removed.
     pub retention: std::time::Duration,
+    /// Known resources and natural keys remembered; the least recently changed leave first.
+    pub known_count: u64,
+    /// Bytes of them.
+    pub known_bytes: u64,
 }
 
 impl Default for Options {
@@ -37,6 +60,8 @@ impl Default for Options {
             partition_bytes: 32 << 20,
             partition_age: std::time::Duration::from_secs(86_400),
             retention: std::time::Duration::from_secs(30 * 86_400),
+            known_count: 1_000_000,
+            known_bytes: 512 << 20,
         }
     }
 }
@@ -62,6 +87,12 @@ pub enum StoreError {
     /// The disk is full or failing: nothing was written; ask again later.
     #[error("the store cannot write: {0}")]
     Unavailable(String),
+    /// One record is larger than any may be: nothing was written, and trying again does not help.
+    #[error("a record of {bytes} bytes is larger than the store takes")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
     /// Something on disk is not what was written there.
     #[error("damaged data in {place}: {text}")]
     Corrupt {
@@ -105,83 +136,4 @@ pub struct WebhookName {
     pub retired: Option<Timestamp>,
     /// The secret made for it.
     pub secret: Option<String>,
-}
-
-/// The store: cheap to clone, safe to share. Dropping the last clone stops the writer.
-#[derive(Clone, Debug)]
-pub struct Store {}
-
-impl Store {
-    /// Opens (or makes) the data directory, recovers, and starts the writer thread. Blocks.
-    pub fn open(_data: &Path, _options: Options, _clock: Clock) -> Result<(Self, Recovery), StoreError> {
-        todo!()
-    }
-
-    /// Puts one exchange's records into the events journal with its state writes (carried by the last record), durably.
-    /// Gives the first record's sequence; the others follow without a gap.
-    /// Returns once flushed and synced; the writes are then visible to reads.
-    pub async fn commit(&self, _entries: Vec<EventEntry>, _writes: Vec<Write>) -> Result<Seq, StoreError> {
-        todo!()
-    }
-
-    /// Puts records into the log journal with their state writes, durably. In a group, exchange commits go first.
-    pub async fn log(&self, _entries: Vec<LogEntry>, _writes: Vec<Write>) -> Result<Seq, StoreError> {
-        todo!()
-    }
-
-    /// The next sequence of the events journal; changes after every commit.
-    pub fn head(&self) -> watch::Receiver<Seq> {
-        todo!()
-    }
-
-    /// Events (no other records) from `from` on, at most `limit`, and where to go on. A sequence that retention removed is
-    /// skipped: the first one kept is where reading starts.
-    pub async fn events(&self, _from: Seq, _limit: usize) -> Result<(Vec<(Seq, Arc<Event>)>, Seq), StoreError> {
-        todo!()
-    }
-
-    /// The events at these sequences; absent where retention removed them.
-    pub async fn events_at(&self, _seqs: &[Seq]) -> Result<Vec<Option<Arc<Event>>>, StoreError> {
-        todo!()
-    }
-
-    /// What is remembered of resources.
-    pub async fn known(&self, _keys: &[(String, Identity)]) -> Result<Vec<Option<Known>>, StoreError> {
-        todo!()
-    }
-
-    /// Ids that natural keys stand for: (resource, key, value).
-    pub async fn aliases(&self, _keys: &[(String, String, String)]) -> Result<Vec<Option<String>>, StoreError> {
-        todo!()
-    }
-
-    /// Health of webhooks; the default where nothing is remembered. Served from memory.
-    pub fn health(&self, _webhook: WebhookId) -> Health {
-        todo!()
-    }
-
-    /// One webhook's delivery state, at start.
-    pub async fn webhook_state(&self, _webhook: WebhookId) -> Result<WebhookState, StoreError> {
-        todo!()
-    }
-
-    /// The table of webhook names, and the next id to give away.
-    pub async fn webhook_names(&self) -> Result<(Vec<WebhookName>, u64), StoreError> {
-        todo!()
-    }
-
-    /// The key delivery ids are made with; made once per data directory (`data/instance`).
-    pub fn instance_key(&self) -> [u8; 32] {
-        todo!()
-    }
-
-    /// Events, attempts, outcomes and notices that fit, newest first.
-    pub async fn search(&self, _query: LogQuery) -> Result<Vec<LogLine>, StoreError> {
-        todo!()
-    }
-
-    /// Stops the writer after what is queued is on disk.
-    pub async fn close(&self) {
-        todo!()
-    }
 }

@@ -12,7 +12,7 @@ use super::fields::{FieldTable, Lines, Repeated};
 use super::functions::Rows;
 use super::lookups::{IdOf, Known, Lookups};
 use super::names::{Reads, Root};
-use super::value::{Table, from_json, from_map};
+use super::value::{Table, from_json, from_map, to_json};
 use crate::exchange::{Damage, Fields, Part, Reading, Url};
 use crate::model::Timestamp;
 use crate::rules::rule::Shop;
@@ -140,6 +140,24 @@ impl<'a> RuleContext<'a> {
     /// The exchange read.
     pub fn reading(&self) -> &'a Reading {
         self.exchange.reading
+    }
+
+    /// What functions had to say since the last call (`rows` over lists of uneven length).
+    pub fn take_notes(&self) -> Vec<String> {
+        self.exchange.lookups.take_notes()
+    }
+
+    /// What stands at a path of the exchange (`form`, `response.json.product`) as JSON; `None` if nothing, or if it is too
+    /// large.
+    pub fn path(&self, parts: &[String]) -> Option<Json> {
+        let (root, below) = match parts {
+            [first, second, below @ ..] if first == "response" => (format!("response.{second}"), below),
+            [first, below @ ..] => (first.clone(), below),
+            [] => return None,
+        };
+        let root = Root::ALL.iter().copied().find(|known| known.word() == root)?;
+        let value = below.iter().try_fold(self.root(root), |value, key| value.get_attr(key).ok())?;
+        to_json(&value).ok().flatten()
     }
 
     /// The variables an expression names, as one table.

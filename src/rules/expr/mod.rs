@@ -14,12 +14,15 @@ mod lookups;
 mod names;
 mod run;
 mod template;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::ops::Range;
 
 pub use builder::ExpressionsBuilder;
 pub use context::{Context, Item, RuleContext};
+pub(super) use filters::date_seconds;
 pub use run::{Expressions, FUEL, MAX_ITEMS, RunError};
 
 /// The longest source of one expression, in bytes. Longer ones are refused: a flat chain of links is parsed recursively.

@@ -32,7 +32,7 @@ pub(super) fn gmt(value: &Value, shop: &TimeZone) -> Result<Value, Error> {
 }
 
 /// Seconds since the Unix epoch of a date field as a rule may give it; `None` if it is no date.
-pub(super) fn seconds(text: &str, zone: &TimeZone) -> Option<i64> {
+pub(in crate::rules) fn seconds(text: &str, zone: &TimeZone) -> Option<i64> {
     moment(&Value::from(text), None, zone).ok().flatten().map(|zoned| zoned.timestamp().as_second())
 }
 

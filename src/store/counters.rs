@@ -1,0 +1,41 @@
+//! What the store has done since the process started.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters of a store; read them with [`Counters::get`].
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Exchange commits acknowledged.
+    pub commits: AtomicU64,
+    /// Log groups acknowledged.
+    pub log_groups: AtomicU64,
+    /// Records written to both journals.
+    pub records: AtomicU64,
+    /// Bytes of these records, as stored.
+    pub bytes: AtomicU64,
+    /// Group commits: how often the disk was waited for.
+    pub groups: AtomicU64,
+    /// Known resources and natural keys that left because a bound was reached.
+    pub evictions: AtomicU64,
+    /// Partitions removed after they were finished.
+    pub removed_partitions: AtomicU64,
+    /// Partitions dropped unfinished because the disk budget was spent.
+    pub dropped_partitions: AtomicU64,
+    /// Deliveries lost with them.
+    pub dropped_deliveries: AtomicU64,
+    /// Groups refused because the disk was full or failing.
+    pub sync_errors: AtomicU64,
+    /// Places where damage was found.
+    pub damages: AtomicU64,
+}
+
+impl Counters {
+    /// The value of one of them.
+    pub fn get(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+}

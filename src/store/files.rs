@@ -1,0 +1,86 @@
+//! The small files of a data directory: its lock, its layout version and its instance key.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use super::StoreError;
+use super::journal::aside_name;
+use super::partition::{sync_directory, write_durably};
+use crate::clock::Clock;
+use crate::id::{fill_random, hex, unhex};
+
+/// Version of the directory's layout.
+const LAYOUT: u32 = 1;
+
+/// Makes the directory (0700), takes its lock and checks its layout. The lock is held as long as the file is open.
+pub(super) fn take(data: &Path) -> Result<File, StoreError> {
+    let fault = |source: io::Error| StoreError::Directory { path: data.display().to_string(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(fault)?;
+    fs::set_permissions(data, fs::Permissions::from_mode(0o700)).map_err(fault)?;
+    let mut options = OpenOptions::new();
+    let lock = options.create(true).truncate(false).write(true).mode(0o600).open(data.join("lock")).map_err(fault)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(data.display().to_string())),
+        Err(TryLockError::Error(error)) => return Err(fault(error)),
+    }
+    layout(data)?;
+    Ok(lock)
+}
+
+fn layout(data: &Path) -> Result<(), StoreError> {
+    let fault = |source: io::Error| StoreError::Directory { path: data.display().to_string(), source };
+    let path = data.join("layout");
+    match fs::read_to_string(&path) {
+        Ok(text) if text.trim().parse::<u32>().is_ok_and(|version| version > LAYOUT) => Err(StoreError::Corrupt {
+            place: path.display().to_string(),
+            text: format!(
+                "its layout is {}, this shopbell knows {LAYOUT}: it was written by a newer version",
+                text.trim()
+            ),
+        }),
+        Ok(text) if text.trim() == LAYOUT.to_string() => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound && error.kind() != io::ErrorKind::InvalidData => {
+            Err(fault(error))
+        }
+        _ => write_durably(&path, format!("{LAYOUT}\n").as_bytes()).map_err(fault),
+    }
+}
+
+/// The key delivery ids are made with; made (0600) where there is none. An unreadable one is set aside, with a note.
+pub(super) fn instance_key(data: &Path, clock: Clock, notes: &mut Vec<String>) -> Result<[u8; 32], StoreError> {
+    let fault = |source: io::Error| StoreError::Directory { path: data.display().to_string(), source };
+    let path = data.join("instance");
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes).unwrap_or_default();
+            if let Some(key) = unhex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+                return Ok(key);
+            }
+            let aside = aside_name(&path, clock.now());
+            fs::rename(&path, &aside).map_err(fault)?;
+            notes.push(format!(
+                "the instance key was damaged and is made anew: deliveries from now on have other ids than before \
+                 (the damaged file is {})",
+                aside.display()
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(fault(error)),
+    }
+    let mut key = [0; 32];
+    fill_random(&mut key);
+    let write = || {
+        let writing = data.join("instance.writing");
+        drop(fs::remove_file(&writing));
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&writing)?;
+        file.write_all(format!("{}\n", hex(&key)).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&writing, &path)?;
+        sync_directory(data)
+    };
+    write().map_err(fault)?;
+    Ok(key)
+}

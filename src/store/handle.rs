@@ -1,0 +1,236 @@
+//! The store as other rooms see it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::counters::Counters;
+use super::journal::lock;
+use super::kinds::{self, Ready};
+use super::query::{self, LogLine, LogQuery};
+use super::shared::Shared;
+use super::writer::{QUEUE, Request, Target, Writer};
+use super::{Options, Recovery, StoreError, WebhookName, WebhookState};
+use crate::clock::Clock;
+use crate::id::{Seq, WebhookId};
+use crate::model::record::{EventEntry, LogEntry};
+use crate::model::{Event, Health, Identity, Known, Write};
+
+/// Pause between two closed partitions that are compared with their seals after a start.
+const VERIFY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Records one read of events looks at, at most.
+const MAX_READ: usize = 4_096;
+
+/// The store: cheap to clone, safe to share. Dropping the last clone stops the writer after what is queued is on disk.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    /// Taken when the last clone is dropped.
+    queue: Option<mpsc::Sender<Request>>,
+    stop: Arc<AtomicBool>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    verifier: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens (or makes) the data directory, recovers, and starts the writer thread. Blocks.
+    pub fn open(data: &Path, options: Options, clock: Clock) -> Result<(Self, Recovery), StoreError> {
+        let (shared, recovery) = Shared::open(data, options, clock)?;
+        let (queue, requests) = mpsc::channel(QUEUE);
+        let stop = Arc::new(AtomicBool::new(false));
+        let fault = |source| StoreError::Directory { path: data.display().to_string(), source };
+        let own = shared.clone();
+        let writer = thread::Builder::new().name("store-writer".to_owned());
+        // Simulated time is tokio's, and each runtime has its own.
+        let runtime = tokio::runtime::Handle::try_current().ok().filter(|_| matches!(clock, Clock::Simulated { .. }));
+        let write = move || {
+            let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
+            Writer::new(own, requests).run();
+        };
+        let writer = writer.spawn(write).map_err(fault)?;
+        let (own, stopped) = (shared.clone(), stop.clone());
+        let verifier = thread::Builder::new().name("store-verifier".to_owned());
+        let verifier = verifier.spawn(move || verify(&own, &stopped)).map_err(fault)?;
+        let inner = Inner {
+            shared,
+            queue: Some(queue),
+            stop,
+            writer: Mutex::new(Some(writer)),
+            verifier: Mutex::new(Some(verifier)),
+        };
+        Ok((Self { inner: Arc::new(inner) }, recovery))
+    }
+
+    /// Puts one exchange's records into the events journal with its state writes (carried by the last record), durably.
+    /// Gives the first record's sequence; the others follow without a gap. Writes without entries take a record too.
+    /// Returns once flushed and synced; the writes are then visible to reads.
+    pub async fn commit(&self, entries: Vec<EventEntry>, writes: Vec<Write>) -> Result<Seq, StoreError> {
+        self.submit(Target::Events, kinds::events(entries, writes)?).await
+    }
+
+    /// Puts records into the log journal with their state writes, durably. In a group, exchange commits go first.
+    pub async fn log(&self, entries: Vec<LogEntry>, writes: Vec<Write>) -> Result<Seq, StoreError> {
+        self.submit(Target::Log, kinds::log(entries, writes)?).await
+    }
+
+    /// The next sequence of the events journal; changes after every commit.
+    pub fn head(&self) -> watch::Receiver<Seq> {
+        self.inner.shared.head.subscribe()
+    }
+
+    /// Events (no other records) from `from` on, at most `limit`, and where to go on. A sequence that retention removed is
+    /// skipped: the first one kept is where reading starts. There may be more, even after none, until where to go on is
+    /// the head.
+    pub async fn events(&self, from: Seq, limit: usize) -> Result<(Vec<(Seq, Arc<Event>)>, Seq), StoreError> {
+        let limit = limit.clamp(1, MAX_READ);
+        match self.inner.shared.ring.range(from.0, limit) {
+            Some(found) => Ok(found),
+            None if from >= *self.inner.shared.head.borrow() => Ok((Vec::new(), from)),
+            None => self.blocking(move |shared| shared.events_from(from.0, limit)).await,
+        }
+    }
+
+    /// The events at these sequences; absent where retention removed them.
+    pub async fn events_at(&self, seqs: &[Seq]) -> Result<Vec<Option<Arc<Event>>>, StoreError> {
+        let held: Option<Vec<_>> = seqs.iter().map(|seq| self.inner.shared.ring.at(seq.0)).collect();
+        if let Some(held) = held {
+            return Ok(held);
+        }
+        let seqs = seqs.to_vec();
+        self.blocking(move |shared| seqs.iter().map(|seq| shared.event_at(seq.0)).collect()).await
+    }
+
+    /// What is remembered of resources. One that was too large for its bound comes back with its dates only (`trimmed`).
+    pub async fn known(&self, keys: &[(String, Identity)]) -> Result<Vec<Option<Known>>, StoreError> {
+        let state = &self.inner.shared.state;
+        keys.iter().map(|(resource, identity)| state.known(resource, identity)).collect()
+    }
+
+    /// Ids that natural keys stand for: (resource, key, value).
+    pub async fn aliases(&self, keys: &[(String, String, String)]) -> Result<Vec<Option<String>>, StoreError> {
+        let state = &self.inner.shared.state;
+        keys.iter().map(|(resource, name, value)| state.alias(resource, name, value)).collect()
+    }
+
+    /// Health of webhooks; the default where nothing is remembered. Served from memory.
+    pub fn health(&self, webhook: WebhookId) -> Health {
+        self.inner.shared.state.health(webhook)
+    }
+
+    /// One webhook's delivery state, at start. A webhook without a cursor stands at sequence 0, before all that is kept.
+    pub async fn webhook_state(&self, webhook: WebhookId) -> Result<WebhookState, StoreError> {
+        self.blocking(move |shared| shared.state.webhook(webhook)).await
+    }
+
+    /// The table of webhook names, and the next id to give away.
+    pub async fn webhook_names(&self) -> Result<(Vec<WebhookName>, u64), StoreError> {
+        self.inner.shared.state.names()
+    }
+
+    /// The key delivery ids are made with; made once per data directory (`data/instance`).
+    pub fn instance_key(&self) -> [u8; 32] {
+        self.inner.shared.instance
+    }
+
+    /// Events, attempts, outcomes and notices that fit, newest first. Looks at the newest 50,000 records at most.
+    pub async fn search(&self, query: LogQuery) -> Result<Vec<LogLine>, StoreError> {
+        self.blocking(move |shared| query::search(shared, &query)).await
+    }
+
+    /// What the store has done since it was opened.
+    pub fn counters(&self) -> &Counters {
+        &self.inner.shared.counters
+    }
+
+    /// Bytes on disk: both journals and the state. Looks at the file system.
+    pub fn disk_bytes(&self) -> u64 {
+        let shared = &self.inner.shared;
+        shared.events.bytes() + shared.log.bytes() + shared.state.bytes()
+    }
+
+    /// Stops the writer after what is queued is on disk. Reads go on; commits are refused.
+    pub async fn close(&self) {
+        let inner = self.inner.clone();
+        if let Some(queue) = &inner.queue {
+            // Already stopped if nobody takes it.
+            drop(queue.send(Request::Close).await);
+        }
+        drop(tokio::task::spawn_blocking(move || inner.join()).await);
+    }
+
+    async fn submit(&self, target: Target, ready: Ready) -> Result<Seq, StoreError> {
+        let closed = || StoreError::Unavailable("the store is closed".to_owned());
+        let queue = self.inner.queue.clone().ok_or_else(closed)?;
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Write { target, ready, reply };
+        if matches!(self.inner.shared.clock, Clock::Simulated { .. }) {
+            // Paused time stands still only while a blocking thread of the runtime works.
+            let wait = move || {
+                queue.blocking_send(request).ok()?;
+                answer.blocking_recv().ok()
+            };
+            return tokio::task::spawn_blocking(wait).await.ok().flatten().unwrap_or_else(|| Err(closed()));
+        }
+        queue.send(request).await.map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = self.inner.shared.clone();
+        let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+        done.unwrap_or_else(|error| Err(StoreError::Unavailable(format!("a read was broken off: {error}"))))
+    }
+}
+
+impl Inner {
+    fn join(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in [&self.writer, &self.verifier] {
+            if let Some(thread) = lock(thread).take() {
+                thread.thread().unpark();
+                // A panic of the thread was told on stderr; there is nothing left to do for it.
+                drop(thread.join());
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue = None;
+        self.join();
+    }
+}
+
+/// Compares closed partitions with their seals, one at a time.
+fn verify(shared: &Shared, stop: &AtomicBool) {
+    for journal in [&shared.events, &shared.log] {
+        loop {
+            thread::park_timeout(VERIFY_PAUSE);
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            match journal.verify_next() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, journal = journal.name, "a partition could not be verified");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! A journal: partitions in order, the last of them written, the others closed.
+//!
+//! Only the writer thread appends, rolls and removes. Reads come from any thread and never wait for a write.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use super::StoreError;
+use super::disk::{Disk, directory_bytes};
+use super::ledger::Ledger;
+use super::mend;
+use super::partition::{Active, Sealed, directory_name};
+use super::record::{Encoded, Stored};
+use super::scan::{Found, Walk, survey};
+use crate::clock::{Clock, Timestamp};
+
+/// Closed partitions open at once; each has a cache and two threads of its own.
+const OPEN_CLOSED: usize = 2;
+
+/// Cache of a closed partition, in bytes.
+const CLOSED_CACHE: u64 = 2 << 20;
+
+/// Bytes of records one read gives at most (and at least one record).
+const READ_BYTES: usize = 16 << 20;
+
+/// Notes for the log kept until the writer takes them.
+const MAX_NOTES: usize = 64;
+
+/// One of the two journals.
+#[derive(Debug)]
+pub(super) struct Journal {
+    /// `events` or `log`.
+    pub(super) name: &'static str,
+    dir: PathBuf,
+    clock: Clock,
+    /// The next sequence; all before it are durable.
+    next: AtomicU64,
+    /// First sequence and database of the partition that is written.
+    view: RwLock<(u64, Option<Disk>)>,
+    writing: Mutex<Writing>,
+    shelf: Mutex<Shelf>,
+    notes: Mutex<Vec<String>>,
+}
+
+/// The writer's side.
+#[derive(Debug)]
+enum Writing {
+    /// Ready.
+    Open(Active),
+    /// A write failed: the partition that begins at `first` must be opened again, to go on at `next`.
+    Broken { first: u64, next: u64 },
+}
+
+/// Closed partitions.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    pub(super) closed: BTreeMap<u64, Closed>,
+    /// Those open now, the last used at the end.
+    pub(super) open: Vec<(u64, Disk)>,
+    pub(super) ledger: Ledger,
+}
+
+/// One closed partition.
+#[derive(Clone, Debug)]
+pub(super) struct Closed {
+    /// What `sealed.json` says.
+    pub(super) sealed: Sealed,
+    /// Bytes on disk.
+    pub(super) bytes: u64,
+    /// Whether this process has compared it with `sealed.json`.
+    pub(super) verified: bool,
+}
+
+impl Journal {
+    /// Puts together what opening found.
+    pub(super) fn assemble(name: &'static str, dir: PathBuf, clock: Clock, active: Active, shelf: Shelf) -> Self {
+        Self {
+            name,
+            dir,
+            clock,
+            next: AtomicU64::new(active.next),
+            view: RwLock::new((active.first, Some(active.disk.clone()))),
+            writing: Mutex::new(Writing::Open(active)),
+            shelf: Mutex::new(shelf),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// The next sequence.
+    pub(super) fn next(&self) -> u64 {
+        self.next.load(Ordering::Acquire)
+    }
+
+    /// The first sequence that is kept.
+    pub(super) fn first(&self) -> u64 {
+        let closed = lock(&self.shelf).closed.keys().next().copied();
+        closed.unwrap_or_else(|| self.active().0)
+    }
+
+    /// Retention removed all before this sequence.
+    pub(super) fn kept_from(&self) -> u64 {
+        lock(&self.shelf).ledger.kept_from
+    }
+
+    /// First sequences of the partitions, the one written last.
+    pub(super) fn firsts(&self) -> Vec<u64> {
+        let mut firsts: Vec<u64> = lock(&self.shelf).closed.keys().copied().collect();
+        firsts.push(self.active().0);
+        firsts
+    }
+
+    /// The closed partitions, oldest first.
+    pub(super) fn closed(&self) -> Vec<Closed> {
+        lock(&self.shelf).closed.values().cloned().collect()
+    }
+
+    /// Bytes on disk of all partitions.
+    pub(super) fn bytes(&self) -> u64 {
+        let closed: u64 = lock(&self.shelf).closed.values().map(|closed| closed.bytes).sum();
+        closed + self.active().1.map_or(0, |disk| disk.bytes())
+    }
+
+    /// Appends records in one batch, durably; gives the first one's sequence. After an error nothing of it is kept.
+    pub(super) fn append(&self, records: &[(Encoded, u16)], after: u64) -> Result<u64, StoreError> {
+        let mut writing = lock(&self.writing);
+        let active = self.ready(&mut writing)?;
+        let first = active.next;
+        if let Err(error) = active.append(records, after) {
+            *writing = Writing::Broken { first: active.first, next: first };
+            return Err(error);
+        }
+        self.next.store(active.next, Ordering::Release);
+        Ok(first)
+    }
+
+    /// The written partition; after an error it is opened again, and what was not acknowledged is taken back.
+    fn ready<'a>(&self, writing: &'a mut Writing) -> Result<&'a mut Active, StoreError> {
+        if let Writing::Broken { first, next } = *writing {
+            // sled holds the lock of its file until the last clone is gone.
+            self.show(first, None);
+            let (mut active, found) = Active::open(&self.dir, first, self.clock.now())?;
+            if found.last_any >= next {
+                active.cut(next)?;
+            }
+            if active.next != next {
+                let text = format!("the {} journal lost records after {}: restart to mend it", self.name, active.next);
+                return Err(StoreError::Unavailable(text));
+            }
+            self.show(first, Some(active.disk.clone()));
+            *writing = Writing::Open(active);
+        }
+        match writing {
+            Writing::Open(active) => Ok(active),
+            Writing::Broken { .. } => Err(StoreError::Unavailable(format!("the {} journal is not open", self.name))),
+        }
+    }
+
+    fn show(&self, first: u64, disk: Option<Disk>) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = (first, disk);
+    }
+
+    /// Whether the written partition is large or old enough to be closed, and has more in it than a checkpoint at
+    /// its head.
+    pub(super) fn wants_roll(&self, max_bytes: u64, max_age: std::time::Duration) -> bool {
+        let writing = lock(&self.writing);
+        let Writing::Open(active) = &*writing else { return false };
+        let old = self.clock.now().since(active.begun) >= max_age;
+        active.has_more_than(u64::from(self.name == "events" && active.first > 1))
+            && (old || active.disk.bytes() >= max_bytes)
+    }
+
+    /// Closes the written partition and begins the next.
+    pub(super) fn roll(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut writing = lock(&self.writing);
+        let old = self.ready(&mut writing)?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        let sealed = old.seal(now)?;
+        let new = Active::create(&self.dir, old.next, now).inspect_err(|_| old.unseal(&self.dir))?;
+        let bytes = old.disk.bytes();
+        let mut shelf = lock(&self.shelf);
+        shelf.put_open(sealed.first, old.disk.clone());
+        shelf.closed.insert(sealed.first, Closed { sealed, bytes, verified: true });
+        self.show(new.first, Some(new.disk.clone()));
+        *writing = Writing::Open(new);
+        Ok(())
+    }
+
+    /// Records from `from` on and before `to`, at most `limit` and a bounded number of bytes, and where to go on. What is
+    /// not kept, or lost, is skipped. Where to go on is `to` (or the head, if that is before it) when there is no more.
+    pub(super) fn read(&self, from: u64, to: u64, limit: usize) -> Result<(Vec<Stored>, u64), StoreError> {
+        // Before the view: a view at least as new as the head holds all before the head, or begins after `from`.
+        let head = self.next().min(to);
+        let (mut from, mut records, mut bytes) = (from, Vec::new(), 0);
+        while from < head {
+            let (disk, end) = match self.source(from)? {
+                Source::Skip(next) => {
+                    from = next;
+                    continue;
+                }
+                Source::Disk(disk, end) => (disk, end.min(head)),
+            };
+            let mut walk = Walk::new(&disk, from);
+            from = end;
+            while let Some(found) = walk.next()? {
+                match found {
+                    Found::Bad(seq) => self.note(format!("record {seq} of the {} journal is damaged", self.name)),
+                    Found::Good(stored) if stored.place.seq >= end => break,
+                    Found::Good(stored) => {
+                        bytes += stored.len();
+                        let next = stored.place.seq + 1;
+                        records.push(stored);
+                        if records.len() >= limit || bytes >= READ_BYTES {
+                            return Ok((records, next));
+                        }
+                    }
+                }
+            }
+        }
+        Ok((records, from))
+    }
+
+    /// Compares one closed partition that was not yet looked at with its seal. `false` when all have been.
+    pub(super) fn verify_next(&self) -> Result<bool, StoreError> {
+        let mut shelf = lock(&self.shelf);
+        let due = shelf.closed.values().rev().find(|closed| !closed.verified).map(|closed| closed.sealed.first);
+        if let Some(first) = due {
+            self.open_closed(&mut shelf, first)?;
+        }
+        Ok(due.is_some())
+    }
+
+    /// Removes the oldest closed partition; its directory is gone then, and its disk free.
+    pub(super) fn remove_oldest(&self) -> Result<Option<Closed>, StoreError> {
+        let mut shelf = lock(&self.shelf);
+        let Some((first, closed)) = shelf.closed.first_key_value().map(|(first, closed)| (*first, closed.clone()))
+        else {
+            return Ok(None);
+        };
+        shelf.ledger.kept_from = shelf.ledger.kept_from.max(closed.sealed.last + 1);
+        shelf.ledger.write(&self.dir)?;
+        shelf.open.retain(|(open, _)| *open != first);
+        shelf.closed.remove(&first);
+        let dir = self.dir.join(directory_name(first));
+        std::fs::remove_dir_all(&dir).map_err(|error| super::partition::failing(&dir, &error))?;
+        Ok(Some(closed))
+    }
+
+    /// Takes what was noticed since the last call.
+    pub(super) fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.notes))
+    }
+
+    /// Keeps a sentence for the log.
+    pub(super) fn note(&self, text: String) {
+        let mut notes = lock(&self.notes);
+        if notes.len() < MAX_NOTES && !notes.contains(&text) {
+            notes.push(text);
+        }
+    }
+
+    fn active(&self) -> (u64, Option<Disk>) {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn source(&self, from: u64) -> Result<Source, StoreError> {
+        let (first, disk) = self.active();
+        if from >= first {
+            let away = || StoreError::Unavailable(format!("the {} journal is being opened again", self.name));
+            return Ok(Source::Disk(disk.ok_or_else(away)?, u64::MAX));
+        }
+        let mut shelf = lock(&self.shelf);
+        let before = shelf.closed.range(..=from).next_back().map(|(_, closed)| closed.sealed.clone());
+        let after = shelf.closed.range(from + 1..).next().map_or(first, |(after, _)| *after);
+        let Some(sealed) = before.filter(|sealed| from <= sealed.last) else { return Ok(Source::Skip(after)) };
+        match self.open_closed(&mut shelf, sealed.first)? {
+            Some(disk) => Ok(Source::Disk(disk, sealed.last + 1)),
+            None => Ok(Source::Skip(after)),
+        }
+    }
+
+    /// Opens a closed partition, comparing it with its seal the first time; mends it where they differ. `None` if nothing
+    /// of it could be saved.
+    fn open_closed(&self, shelf: &mut MutexGuard<'_, Shelf>, first: u64) -> Result<Option<Disk>, StoreError> {
+        if let Some(at) = shelf.open.iter().position(|(open, _)| *open == first) {
+            let entry = shelf.open.remove(at);
+            shelf.open.push(entry.clone());
+            return Ok(Some(entry.1));
+        }
+        let Some(closed) = shelf.closed.get(&first).cloned() else { return Ok(None) };
+        let dir = self.dir.join(directory_name(first));
+        let opened = if dir.is_dir() { Disk::open(&dir, CLOSED_CACHE) } else { Err(gone(&dir)) };
+        let fits = opened.and_then(|disk| {
+            let whole = closed.verified || closed.sealed.fits(&survey(&disk, first, |_| Ok(()))?);
+            Ok(whole.then_some(disk))
+        });
+        let disk = match fits {
+            Ok(Some(disk)) => {
+                if let Some(closed) = shelf.closed.get_mut(&first) {
+                    closed.verified = true;
+                }
+                disk
+            }
+            Ok(None) | Err(StoreError::Corrupt { .. }) => match self.mend(shelf, &closed.sealed)? {
+                Some(disk) => disk,
+                None => return Ok(None),
+            },
+            Err(error) => return Err(error),
+        };
+        shelf.put_open(first, disk.clone());
+        Ok(Some(disk))
+    }
+
+    fn mend(&self, shelf: &mut Shelf, sealed: &Sealed) -> Result<Option<Disk>, StoreError> {
+        let mended = mend::mend(&self.dir, sealed.first, self.clock.now())?;
+        self.note(mended.text(self.name, sealed));
+        let Some(new) = mended.sealed else {
+            shelf.closed.remove(&sealed.first);
+            shelf.ledger.gaps.push((sealed.first, sealed.last));
+            shelf.ledger.write(&self.dir)?;
+            return Ok(None);
+        };
+        let dir = self.dir.join(directory_name(sealed.first));
+        let disk = Disk::open(&dir, CLOSED_CACHE)?;
+        if new.last < sealed.last {
+            shelf.ledger.gaps.push((new.last + 1, sealed.last));
+            shelf.ledger.write(&self.dir)?;
+        }
+        shelf.closed.insert(sealed.first, Closed { bytes: directory_bytes(&dir), sealed: new, verified: true });
+        Ok(Some(disk))
+    }
+}
+
+enum Source {
+    /// Here, up to before this sequence.
+    Disk(Disk, u64),
+    /// Nothing before this sequence.
+    Skip(u64),
+}
+
+impl Shelf {
+    fn put_open(&mut self, first: u64, disk: Disk) {
+        self.open.push((first, disk));
+        if self.open.len() > OPEN_CLOSED {
+            self.open.remove(0);
+        }
+    }
+}
+
+fn gone(dir: &Path) -> StoreError {
+    StoreError::Corrupt { place: dir.display().to_string(), text: "the directory is gone".to_owned() }
+}
+
+/// Takes a lock; a panic of another holder left nothing half done that matters here.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// When something was set aside, as part of a name.
+pub(super) fn aside_name(dir: &Path, now: Timestamp) -> PathBuf {
+    let mut name = dir.as_os_str().to_owned();
+    name.push(format!(".damaged-{}", now.as_millis()));
+    name.into()
+}

@@ -1,0 +1,50 @@
+//! What a journal knows to be absent, so that each loss is told once and retention is no loss.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::partition::{failing, write_durably};
+
+/// Name of the file.
+const FILE: &str = "ledger.json";
+
+/// Absences of one journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Ledger {
+    /// Retention removed all before this sequence.
+    pub(super) kept_from: u64,
+    /// Runs lost to damage between partitions: first and last of each.
+    pub(super) gaps: Vec<(u64, u64)>,
+}
+
+impl Ledger {
+    /// Reads the file; an empty ledger if there is none that can be read.
+    pub(super) fn read(journal: &Path) -> Self {
+        let bytes = fs::read(journal.join(FILE)).ok();
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Writes the file, durably.
+    pub(super) fn write(&self, journal: &Path) -> Result<(), StoreError> {
+        let json = serde_json::to_vec(self).map_err(io::Error::from);
+        json.and_then(|json| write_durably(&journal.join(FILE), &json)).map_err(|error| failing(journal, &error))
+    }
+
+    /// Whether all of `first..=last` is known to be absent.
+    pub(super) fn explains(&self, first: u64, last: u64) -> bool {
+        let mut at = first.max(self.kept_from);
+        let mut gaps = self.gaps.clone();
+        gaps.sort_unstable();
+        for (from, to) in gaps {
+            if from <= at && at <= to {
+                at = to + 1;
+            }
+        }
+        at > last
+    }
+}

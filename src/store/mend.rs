@@ -1,0 +1,106 @@
+//! Saving what can be saved of a damaged partition: its good records are copied into a new database under the same name,
+//! the damaged directory is set aside for people to look at.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+use super::disk::{Batch, Disk};
+use super::journal::aside_name;
+use super::partition::{Sealed, directory_name, failing, sync_directory};
+use super::scan::survey;
+use crate::clock::Timestamp;
+
+/// Cache of the databases while copying, in bytes.
+const CACHE: u64 = 4 << 20;
+
+/// Records copied in one batch.
+const BATCH: usize = 64;
+
+/// End of the name of a copy that is not finished.
+pub(super) const UNFINISHED: &str = ".mending";
+
+/// What became of a damaged partition.
+#[derive(Debug)]
+pub(super) struct Mended {
+    /// The partition with what was saved; `None` if nothing was.
+    pub(super) sealed: Option<Sealed>,
+    /// Where the damaged directory is now; `None` if there was none.
+    pub(super) aside: Option<PathBuf>,
+}
+
+impl Mended {
+    /// A sentence for people, given what the partition should have held.
+    pub(super) fn text(&self, journal: &str, was: &Sealed) -> String {
+        let saved = self.sealed.as_ref().map_or(0, |sealed| sealed.count);
+        let whereabouts = match &self.aside {
+            Some(path) => format!("the damaged files are in {}", path.display()),
+            None => "its directory is gone".to_owned(),
+        };
+        format!(
+            "the partition of the {journal} journal with records {} to {} was damaged: {saved} of {} records were saved; {whereabouts}",
+            was.first, was.last, was.count
+        )
+    }
+}
+
+/// Copies the good records of the partition that begins at `first`, sets the damaged one aside and puts the copy in its place.
+pub(super) fn mend(journal: &Path, first: u64, now: Timestamp) -> Result<Mended, StoreError> {
+    let dir = journal.join(directory_name(first));
+    if !dir.is_dir() {
+        return Ok(Mended { sealed: None, aside: None });
+    }
+    let copy = journal.join(format!("{}{UNFINISHED}", directory_name(first)));
+    remove(&copy).map_err(|error| failing(&copy, &error))?;
+    let sealed = match save(&dir, &copy, first, now) {
+        Ok(sealed) => sealed,
+        Err(StoreError::Corrupt { .. }) => None,
+        Err(other) => return Err(other),
+    };
+    let aside = aside_name(&dir, now);
+    let moved = fs::rename(&dir, &aside)
+        .and_then(|()| if sealed.is_some() { fs::rename(&copy, &dir) } else { remove(&copy) })
+        .and_then(|()| sync_directory(journal));
+    moved.map_err(|error| failing(&dir, &error))?;
+    Ok(Mended { sealed, aside: Some(aside) })
+}
+
+fn save(dir: &Path, copy: &Path, first: u64, now: Timestamp) -> Result<Option<Sealed>, StoreError> {
+    let from = Disk::open(dir, CACHE)?;
+    let to = Disk::open(copy, CACHE)?;
+    let (mut batch, mut waiting, mut last) = (Batch::default(), 0, 0);
+    let found = survey(&from, first, |stored| {
+        let place = stored.place;
+        last = place.seq;
+        let (pairs, _) = stored.into_encoded().pairs(place);
+        pairs.into_iter().for_each(|(key, value)| batch.put(&key, value));
+        waiting += 1;
+        if waiting < BATCH {
+            return Ok(());
+        }
+        waiting = 0;
+        to.apply(std::mem::take(&mut batch))
+    });
+    // A panic or an error of a damaged file ends the walk early: what was copied until then is kept.
+    if let Err(StoreError::Unavailable(text)) = found {
+        return Err(StoreError::Unavailable(text));
+    }
+    to.apply(batch)?;
+    to.sync()?;
+    let kept = survey(&to, first, |_| Ok(()))?;
+    if kept.count == 0 {
+        return Ok(None);
+    }
+    let checksum = kept.hasher.finalize();
+    let sealed = Sealed { first, last, count: kept.count, checksum, at: now, holes: kept.holes };
+    sealed.write(copy)?;
+    Ok(Some(sealed))
+}
+
+fn remove(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

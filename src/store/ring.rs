@@ -1,0 +1,76 @@
+//! The newest events in memory, so that deliveries that keep up read without the disk.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use super::journal::lock;
+use crate::id::Seq;
+use crate::model::Event;
+
+/// Records kept.
+const MAX_RECORDS: usize = 4_096;
+
+/// Bytes of bodies kept.
+const MAX_BYTES: usize = 16 << 20;
+
+/// What an event weighs beside its body, in bytes, about.
+const EVENT_BYTES: usize = 512;
+
+/// The newest records of the events journal; those that are no events stand as `None`.
+#[derive(Debug, Default)]
+pub(super) struct Ring(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    first: u64,
+    records: VecDeque<Option<Arc<Event>>>,
+    bytes: usize,
+}
+
+impl Ring {
+    /// Takes in the record at `seq`. After a jump of the sequence the ring begins anew.
+    pub(super) fn push(&self, seq: u64, event: Option<Arc<Event>>) {
+        let mut inner = lock(&self.0);
+        if inner.first + inner.records.len() as u64 != seq {
+            *inner = Inner { first: seq, ..Inner::default() };
+        }
+        inner.bytes += weight(event.as_ref());
+        inner.records.push_back(event);
+        while inner.records.len() > MAX_RECORDS || (inner.bytes > MAX_BYTES && inner.records.len() > 1) {
+            let gone = inner.records.pop_front().flatten();
+            inner.bytes = inner.bytes.saturating_sub(weight(gone.as_ref()));
+            inner.first += 1;
+        }
+    }
+
+    /// Events from `from` on, at most `limit`, and where to go on; `None` if the ring does not reach back to `from`.
+    pub(super) fn range(&self, from: u64, limit: usize) -> Option<(Vec<(Seq, Arc<Event>)>, Seq)> {
+        let inner = lock(&self.0);
+        let start = usize::try_from(from.checked_sub(inner.first)?).ok()?;
+        if start >= inner.records.len() {
+            return None;
+        }
+        let (mut events, mut next) = (Vec::new(), from);
+        for event in inner.records.range(start..) {
+            if events.len() >= limit {
+                break;
+            }
+            if let Some(event) = event {
+                events.push((Seq(next), event.clone()));
+            }
+            next += 1;
+        }
+        Some((events, Seq(next)))
+    }
+
+    /// The record at `seq`; the outer `None` if the ring does not hold it.
+    pub(super) fn at(&self, seq: u64) -> Option<Option<Arc<Event>>> {
+        let inner = lock(&self.0);
+        let at = usize::try_from(seq.checked_sub(inner.first)?).ok()?;
+        inner.records.get(at).cloned()
+    }
+}
+
+fn weight(event: Option<&Arc<Event>>) -> usize {
+    event.map_or(0, |event| EVENT_BYTES + event.body.get().len())
+}

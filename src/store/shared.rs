@@ -1,0 +1,108 @@
+//! What readers, the writer thread and the verifier share.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::watch;
+
+use super::changes::Bounds;
+use super::counters::Counters;
+use super::journal::Journal;
+use super::recovery::{self, Replay};
+use super::ring::Ring;
+use super::state::State;
+use super::{Options, Recovery, StoreError, files, shelve};
+use crate::clock::Clock;
+use crate::id::Seq;
+use crate::model::Event;
+
+/// The open directory. Fields are dropped in order: the lock is given back last.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) events: Journal,
+    pub(super) log: Journal,
+    pub(super) state: State,
+    pub(super) ring: Ring,
+    pub(super) head: watch::Sender<Seq>,
+    pub(super) counters: Counters,
+    pub(super) options: Options,
+    pub(super) clock: Clock,
+    pub(super) instance: [u8; 32],
+    /// The log's next sequence at the last checkpoint.
+    checkpoint_log: AtomicU64,
+    _lock: File,
+}
+
+impl Shared {
+    /// Takes the directory and recovers.
+    pub(super) fn open(data: &Path, options: Options, clock: Clock) -> Result<(Arc<Self>, Recovery), StoreError> {
+        let lock = files::take(data)?;
+        let mut notes = Vec::new();
+        let instance = files::instance_key(data, clock, &mut notes)?;
+        let bounds = Bounds { count: options.known_count, bytes: options.known_bytes };
+        let (mut state, damaged) = recovery::open_state(data, bounds, clock, &mut notes)?;
+        let meta = state.meta();
+        let journals = data.join("journal");
+        let events = shelve::open("events", &journals.join("events"), meta.events, clock, &mut notes)?;
+        let log = shelve::open("log", &journals.join("log"), meta.log, clock, &mut notes)?;
+        let blank = state.is_blank()?;
+        if blank && !damaged && (events.next() > 1 || log.next() > 1) {
+            notes.push(recovery::BUILT_ANEW.to_owned());
+        }
+        // Retention removes nothing that the state on disk has not seen: such a state has lost its newer part.
+        let stale = !blank && (meta.events + 1 < events.kept_from() || meta.log + 1 < log.kept_from());
+        if stale {
+            drop(state);
+            let why = "the state is older than the kept journals";
+            state = recovery::replace_state(data, bounds, clock, why, &mut notes)?;
+        }
+        let mut replay = Replay { events: &events, log: &log, state: &state, notes: &mut notes };
+        if blank || stale {
+            replay.rebuild()?
+        } else {
+            replay.catch_up()?
+        }
+        let checkpoint_log = AtomicU64::new(replay.last_checkpoint_log()?);
+        state.sync()?;
+        let head = watch::Sender::new(Seq(events.next()));
+        let (ring, counters) = (Ring::default(), Counters::default());
+        let shared =
+            Self { events, log, state, ring, head, counters, options, clock, instance, checkpoint_log, _lock: lock };
+        Ok((Arc::new(shared), Recovery { notes }))
+    }
+
+    /// Events from `from` on out of the journal.
+    pub(super) fn events_from(&self, from: u64, limit: usize) -> Result<(Vec<(Seq, Arc<Event>)>, Seq), StoreError> {
+        let (records, next) = self.events.read(from, u64::MAX, limit)?;
+        let mut events = Vec::with_capacity(records.len());
+        for stored in &records {
+            match stored.event() {
+                Ok(Some(event)) => events.push((Seq(stored.place.seq), Arc::new(event))),
+                Ok(None) => {}
+                // One unreadable record must not keep a reader from all that follow.
+                Err(error) => self.events.note(error.to_string()),
+            }
+        }
+        Ok((events, Seq(next)))
+    }
+
+    /// One event, from memory or from the journal.
+    pub(super) fn event_at(&self, seq: u64) -> Result<Option<Arc<Event>>, StoreError> {
+        if let Some(event) = self.ring.at(seq) {
+            return Ok(event);
+        }
+        let (records, _) = self.events.read(seq, seq.saturating_add(1), 1)?;
+        let Some(stored) = records.first().filter(|stored| stored.place.seq == seq) else { return Ok(None) };
+        Ok(stored.event()?.map(Arc::new))
+    }
+
+    pub(super) fn checkpoint_log(&self) -> u64 {
+        self.checkpoint_log.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_checkpoint_log(&self, log_next: u64) {
+        self.checkpoint_log.store(log_next, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,219 @@
+//! Opening a journal: which partitions there are, what is missing, and where writing goes on.
+
+use std::fs;
+use std::path::Path;
+
+use super::StoreError;
+use super::disk::directory_bytes;
+use super::journal::{Closed, Journal, Shelf, aside_name};
+use super::ledger::Ledger;
+use super::mend::{self, UNFINISHED};
+use super::partition::{Active, Sealed, directory_name, failing, parse_directory_name};
+use super::scan::survey;
+use crate::clock::Clock;
+
+/// Sequences left out where the end of a journal was lost: none that a receiver or a cursor has seen is used again.
+const JUMP: u64 = 65_536;
+
+/// Cache while a partition without a seal is walked over, in bytes.
+const CACHE: u64 = 2 << 20;
+
+/// Opens (or makes) the journal in `dir`. `applied` is the last of its records that the state has seen.
+pub(super) fn open(
+    name: &'static str,
+    dir: &Path,
+    applied: u64,
+    clock: Clock,
+    notes: &mut Vec<String>,
+) -> Result<Journal, StoreError> {
+    fs::create_dir_all(dir).map_err(|error| failing(dir, &error))?;
+    let mut opening = Opening { name, dir, applied, clock, notes, shelf: Shelf::default() };
+    opening.shelf.ledger = Ledger::read(dir);
+    let mut firsts = opening.directories()?;
+    let last = firsts.pop();
+    for first in firsts {
+        opening.shelve(first)?;
+    }
+    let active = match last {
+        Some(last) => opening.last(last)?,
+        None => opening.begin(1)?,
+    };
+    opening.report_gaps(active.first)?;
+    let shelf = opening.shelf;
+    Ok(Journal::assemble(name, dir.to_owned(), clock, active, shelf))
+}
+
+struct Opening<'a> {
+    name: &'static str,
+    dir: &'a Path,
+    applied: u64,
+    clock: Clock,
+    notes: &'a mut Vec<String>,
+    shelf: Shelf,
+}
+
+impl Opening<'_> {
+    /// First sequences of the partitions there are; finishes what a crash interrupted.
+    fn directories(&mut self) -> Result<Vec<u64>, StoreError> {
+        let fault = |error| failing(self.dir, &error);
+        let mut firsts = Vec::new();
+        for entry in fs::read_dir(self.dir).map_err(fault)? {
+            let path = entry.map_err(fault)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.ends_with(UNFINISHED) {
+                fs::remove_dir_all(&path).map_err(fault)?;
+            } else if let Some(first) = parse_directory_name(name) {
+                firsts.push(first);
+            }
+        }
+        firsts.sort_unstable();
+        // Retention notes what it removes before it does.
+        let kept_from = self.shelf.ledger.kept_from;
+        while firsts.len() > 1 && firsts[1] <= kept_from {
+            let dir = self.dir.join(directory_name(firsts.remove(0)));
+            fs::remove_dir_all(&dir).map_err(fault)?;
+        }
+        Ok(firsts)
+    }
+
+    /// Takes in a partition that is not written any more.
+    fn shelve(&mut self, first: u64) -> Result<(), StoreError> {
+        let dir = self.dir.join(directory_name(first));
+        let sealed = match Sealed::read(&dir).filter(|sealed| sealed.first == first && sealed.last >= first) {
+            Some(sealed) => Some(sealed),
+            None => self.seal(first)?,
+        };
+        if let Some(sealed) = sealed {
+            let bytes = directory_bytes(&dir);
+            self.shelf.closed.insert(first, Closed { sealed, bytes, verified: false });
+        }
+        Ok(())
+    }
+
+    /// Seals a partition whose seal is missing, with what stands in it.
+    fn seal(&mut self, first: u64) -> Result<Option<Sealed>, StoreError> {
+        let now = self.clock.now();
+        let dir = self.dir.join(directory_name(first));
+        let found = super::disk::Disk::open(&dir, CACHE).and_then(|disk| survey(&disk, first, |_| Ok(())));
+        match found {
+            Ok(found) if found.holes.is_empty() && found.count > 0 && found.last_any < first + found.count => {
+                let checksum = found.hasher.finalize();
+                let last = found.last_any;
+                let sealed = Sealed { first, last, count: found.count, checksum, at: now, holes: Vec::new() };
+                sealed.write(&dir)?;
+                Ok(Some(sealed))
+            }
+            Ok(_) | Err(StoreError::Corrupt { .. }) => self.mend(first),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn mend(&mut self, first: u64) -> Result<Option<Sealed>, StoreError> {
+        let mended = mend::mend(self.dir, first, self.clock.now())?;
+        let saved = mended.sealed.as_ref().map_or(0, |sealed| sealed.count);
+        let aside = mended.aside.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        self.notes.push(format!(
+            "the partition of the {} journal that begins at record {first} was damaged: {saved} records were saved; \
+             the damaged files are in {aside}",
+            self.name
+        ));
+        Ok(mended.sealed)
+    }
+
+    /// Opens the newest partition to go on writing; where it is closed or damaged, a new one is begun.
+    fn last(&mut self, first: u64) -> Result<Active, StoreError> {
+        let dir = self.dir.join(directory_name(first));
+        let (mut active, found) = match Active::open(self.dir, first, self.clock.now()) {
+            Ok(opened) => opened,
+            Err(StoreError::Corrupt { .. }) => {
+                let saved = self.mend(first)?;
+                self.take_mended(saved);
+                return self.begin(first + JUMP);
+            }
+            Err(other) => return Err(other),
+        };
+        let end = active.next;
+        if Sealed::read(&dir).is_some_and(|sealed| sealed.fits(&found)) {
+            drop(active);
+            self.shelve(first)?;
+            return self.begin(end);
+        }
+        active.unseal(self.dir);
+        let overlaps = self.shelf.closed.values().any(|closed| closed.sealed.last >= first);
+        if active.is_empty() && overlaps {
+            drop(active);
+            fs::remove_dir_all(&dir).map_err(|error| failing(&dir, &error))?;
+            return self.begin(first);
+        }
+        if !found.holes.is_empty() {
+            drop((active, found.hasher));
+            let saved = self.mend(first)?;
+            self.take_mended(saved);
+            return self.begin(found.last_any + 1);
+        }
+        if found.last_any >= end {
+            self.notes.push(format!(
+                "records {end} to {} of the {} journal were not finished when the process ended, and are taken back",
+                found.last_any, self.name
+            ));
+            active.cut(end)?;
+        }
+        if end > self.applied {
+            return Ok(active);
+        }
+        // Acknowledged records are gone. The sequence goes on behind them, in a partition of its own.
+        self.notes.push(format!(
+            "the {} journal lost its end: record {} was written, but {} is the last one found",
+            self.name,
+            self.applied,
+            end - 1
+        ));
+        if active.is_empty() {
+            drop(active);
+            let aside = aside_name(&dir, self.clock.now());
+            fs::rename(&dir, &aside).map_err(|error| failing(&dir, &error))?;
+        } else {
+            let sealed = active.seal(self.clock.now())?;
+            drop(active);
+            let bytes = directory_bytes(&dir);
+            self.shelf.closed.insert(first, Closed { sealed, bytes, verified: true });
+        }
+        self.begin(end)
+    }
+
+    fn take_mended(&mut self, sealed: Option<Sealed>) {
+        if let Some(sealed) = sealed {
+            let bytes = directory_bytes(&self.dir.join(directory_name(sealed.first)));
+            self.shelf.closed.insert(sealed.first, Closed { sealed, bytes, verified: true });
+        }
+    }
+
+    /// Begins a partition behind all that is known, at `least` or later.
+    fn begin(&mut self, least: u64) -> Result<Active, StoreError> {
+        let known = self.shelf.closed.values().next_back().map_or(0, |closed| closed.sealed.last);
+        let kept_from = self.shelf.ledger.kept_from;
+        let first = if self.applied > known { self.applied + JUMP } else { (known + 1).max(least).max(kept_from) };
+        Active::create(self.dir, first, self.clock.now())
+    }
+
+    /// Tells, once, which records are missing between partitions.
+    fn report_gaps(&mut self, active_first: u64) -> Result<(), StoreError> {
+        let mut at = self.shelf.ledger.kept_from.max(1);
+        let mut gaps = Vec::new();
+        let runs = self.shelf.closed.values().map(|closed| (closed.sealed.first, closed.sealed.last + 1));
+        for (first, after) in runs.chain([(active_first, active_first)]) {
+            if first > at && !self.shelf.ledger.explains(at, first - 1) {
+                gaps.push((at, first - 1));
+            }
+            at = after.max(at);
+        }
+        if gaps.is_empty() {
+            return Ok(());
+        }
+        for (from, to) in &gaps {
+            self.notes.push(format!("records {from} to {to} of the {} journal are missing", self.name));
+        }
+        self.shelf.ledger.gaps.extend(gaps);
+        self.shelf.ledger.write(self.dir)
+    }
+}

@@ -1,0 +1,248 @@
+//! The state: rows by key in one database, changed by absolute writes together with the mark "applied up to".
+//!
+//! Nothing here is ever the only copy: the journals carry every write, and what lies behind the mark is applied again.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use super::changes::{Bounds, Changes};
+use super::disk::{Disk, directory_bytes};
+use super::journal::lock;
+use super::keys::{self, row};
+use super::rows::{self, Meta, NameRow};
+use super::{StoreError, WebhookName, WebhookState};
+use crate::id::{Seq, WebhookId};
+use crate::model::{Health, Identity, Known, Write};
+
+/// Cache of the state's database, in bytes.
+const CACHE: u64 = 32 << 20;
+
+/// Rows read at once.
+const PAGE: usize = 512;
+
+/// Remembered rows counted at start; where there are more, losing some is noticed only when they are read.
+const COUNTED_ROWS: u64 = 100_000;
+
+/// The state.
+#[derive(Debug)]
+pub(super) struct State {
+    dir: PathBuf,
+    bounds: Bounds,
+    /// `None` while it is opened again after an error.
+    disk: RwLock<Option<Disk>>,
+    meta: Mutex<Meta>,
+    health: RwLock<HashMap<u64, Health>>,
+}
+
+impl State {
+    /// Opens (or makes) the database and checks that its rows are as many as it says.
+    pub(super) fn open(dir: &Path, bounds: Bounds) -> Result<Self, StoreError> {
+        let state = Self {
+            dir: dir.to_owned(),
+            bounds,
+            disk: RwLock::default(),
+            meta: Mutex::default(),
+            health: RwLock::default(),
+        };
+        state.reopen()?;
+        state.check()?;
+        Ok(state)
+    }
+
+    /// Opens the database again after an error.
+    pub(super) fn reopen(&self) -> Result<(), StoreError> {
+        *self.disk.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let disk = Disk::open(&self.dir, CACHE)?;
+        let meta = match disk.get(&[row::META])? {
+            Some(row) => rows::decode(&row)?,
+            None => Meta::default(),
+        };
+        *lock(&self.meta) = meta;
+        *self.disk.write().unwrap_or_else(PoisonError::into_inner) = Some(disk);
+        let mut health = HashMap::new();
+        for (key, value) in self.rows(&[row::HEALTH])? {
+            health.insert(keys::last_number(&key).unwrap_or_default(), rows::decode(&value)?);
+        }
+        *self.health.write().unwrap_or_else(PoisonError::into_inner) = health;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        let meta = self.meta();
+        let mut rows = 0;
+        for kind in [row::NAME, row::CURSOR, row::FINISHED, row::WAITING, row::DEFERRED, row::HEALTH, row::PENDING] {
+            rows += self.count(kind, u64::MAX)?;
+        }
+        let limit = COUNTED_ROWS + 1;
+        let remembered = self.count(row::KNOWN, limit)?.saturating_add(self.count(row::ALIAS, limit)?);
+        let counted = meta.remembered <= COUNTED_ROWS;
+        if rows != meta.rows || (counted && remembered != meta.remembered) {
+            let text = format!(
+                "{rows} rows of {} and {remembered} remembered things of {} were found",
+                meta.rows, meta.remembered
+            );
+            return Err(StoreError::Corrupt { place: self.dir.display().to_string(), text });
+        }
+        Ok(())
+    }
+
+    /// Marks and totals.
+    pub(super) fn meta(&self) -> Meta {
+        lock(&self.meta).clone()
+    }
+
+    /// Whether nothing was ever written to it: not even the marks that opening writes.
+    pub(super) fn is_blank(&self) -> Result<bool, StoreError> {
+        Ok(self.disk()?.get(&[row::META])?.is_none())
+    }
+
+    /// Applies writes in order, with the marks they move to, in one batch. Gives how many remembered things had to leave.
+    pub(super) fn apply<'a>(
+        &self,
+        writes: impl IntoIterator<Item = &'a Write>,
+        events: u64,
+        log: u64,
+    ) -> Result<u64, StoreError> {
+        let disk = self.disk()?;
+        let mut meta = lock(&self.meta);
+        let mut changes = Changes::new(&disk, meta.clone(), self.bounds);
+        for write in writes {
+            changes.write(write)?;
+        }
+        let evicted = changes.evict()?;
+        changes.meta.events = changes.meta.events.max(events);
+        changes.meta.log = changes.meta.log.max(log);
+        let done = changes.finish()?;
+        disk.apply(done.batch)?;
+        *meta = done.meta;
+        if !done.health.is_empty() {
+            let mut health = self.health.write().unwrap_or_else(PoisonError::into_inner);
+            for (webhook, now) in done.health {
+                match now {
+                    Some(now) => health.insert(webhook, now),
+                    None => health.remove(&webhook),
+                };
+            }
+        }
+        Ok(evicted)
+    }
+
+    /// Webhook ids below `next` are never given away again.
+    pub(super) fn raise_next_webhook(&self, next: u64) -> Result<(), StoreError> {
+        let disk = self.disk()?;
+        let mut meta = lock(&self.meta);
+        let raised = Meta { next_webhook: meta.next_webhook.max(next), ..meta.clone() };
+        let changes = Changes::new(&disk, raised, self.bounds).finish()?;
+        disk.apply(changes.batch)?;
+        *meta = changes.meta;
+        Ok(())
+    }
+
+    /// Brings what was applied onto the disk.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.disk()?.sync()
+    }
+
+    /// Bytes on disk.
+    pub(super) fn bytes(&self) -> u64 {
+        directory_bytes(&self.dir)
+    }
+
+    /// Health from memory.
+    pub(super) fn health(&self, webhook: WebhookId) -> Health {
+        let health = self.health.read().unwrap_or_else(PoisonError::into_inner);
+        health.get(&webhook.0).cloned().unwrap_or_default()
+    }
+
+    /// What is remembered of a resource.
+    pub(super) fn known(&self, resource: &str, identity: &Identity) -> Result<Option<Known>, StoreError> {
+        self.get(&keys::known(resource, identity))
+    }
+
+    /// The id a natural key stands for.
+    pub(super) fn alias(&self, resource: &str, name: &str, value: &str) -> Result<Option<String>, StoreError> {
+        self.get(&keys::alias(resource, name, value))
+    }
+
+    /// One webhook's delivery state.
+    pub(super) fn webhook(&self, webhook: WebhookId) -> Result<WebhookState, StoreError> {
+        let id = webhook.0;
+        let event = |key: &[u8]| Seq(keys::last_number(key).unwrap_or_default());
+        let mut state = WebhookState {
+            cursor: self.get(&keys::number(row::CURSOR, id))?.unwrap_or_default(),
+            health: self.health(webhook),
+            ..WebhookState::default()
+        };
+        for (key, _) in self.rows(&keys::number(row::FINISHED, id))? {
+            state.finished.push(event(&key));
+        }
+        for (key, value) in self.rows(&keys::number(row::WAITING, id))? {
+            state.waiting.push((event(&key), rows::decode(&value)?));
+        }
+        for (key, value) in self.rows(&keys::number(row::DEFERRED, id))? {
+            state.deferred.push((event(&key), rows::decode(&value)?));
+        }
+        Ok(state)
+    }
+
+    /// The table of names, and the next id.
+    pub(super) fn names(&self) -> Result<(Vec<WebhookName>, u64), StoreError> {
+        let mut names = Vec::new();
+        for (_, value) in self.rows(&[row::NAME])? {
+            let NameRow { name, id, retired, secret } = rows::decode(&value)?;
+            names.push(WebhookName { name, id, retired, secret });
+        }
+        Ok((names, self.meta().next_webhook.max(1)))
+    }
+
+    /// Rows whose key begins with `prefix`. For the small sets only, never for what is remembered of resources.
+    pub(super) fn rows(&self, prefix: &[u8]) -> Result<Vec<super::disk::Pair>, StoreError> {
+        let mut all = Vec::new();
+        self.pages(prefix, PAGE, |page| {
+            all.extend(page);
+            true
+        })?;
+        Ok(all)
+    }
+
+    fn get<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        self.disk()?.get(key)?.map(|row| rows::decode(&row)).transpose()
+    }
+
+    /// How many rows there are of a kind; stops at `limit`.
+    fn count(&self, kind: u8, limit: u64) -> Result<u64, StoreError> {
+        let mut count = 0;
+        self.pages(&[kind], PAGE, |page| {
+            count += page.len() as u64;
+            count < limit
+        })?;
+        Ok(count)
+    }
+
+    fn pages(
+        &self,
+        prefix: &[u8],
+        size: usize,
+        mut each: impl FnMut(Vec<super::disk::Pair>) -> bool,
+    ) -> Result<(), StoreError> {
+        let disk = self.disk()?;
+        let end = keys::after_prefix(prefix);
+        let to = end.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let mut from = prefix.to_vec();
+        loop {
+            let page = disk.range(&from, to, size)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            from.clone_from(last);
+            from.push(0);
+            if !each(page) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn disk(&self) -> Result<Disk, StoreError> {
+        let disk = self.disk.read().unwrap_or_else(PoisonError::into_inner).clone();
+        disk.ok_or_else(|| StoreError::Unavailable("the state is being opened again".to_owned()))
+    }
+}

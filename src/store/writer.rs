@@ -1,0 +1,306 @@
+//! The one thread that writes: it takes what is queued as a group, makes it durable with one wait for the disk per
+//! journal, applies it to the state, and lets the waiters go.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+use super::checkpoint;
+use super::counters::Counters;
+use super::kinds::{self, Ready};
+use super::notices::Notices;
+use super::recovery::Replay;
+use super::retention;
+use super::shared::Shared;
+use crate::clock::Timestamp;
+use crate::id::Seq;
+use crate::model::Notice;
+use crate::model::record::{EventEntry, LogEntry};
+
+/// Entries waiting for the writer at most; then callers wait.
+pub(super) const QUEUE: usize = 4_096;
+
+/// Entries of one group at most.
+const GROUP_ENTRIES: usize = 512;
+
+/// Bytes of one group at most, if it has more than one entry.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// How often age is looked at, in milliseconds: partitions to remove, a file of a day to close.
+const SWEEP_MS: i64 = 600_000;
+
+/// Which journal an entry goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Events,
+    Log,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Events => "events",
+            Self::Log => "log",
+        })
+    }
+}
+
+/// What the writer is asked.
+pub(super) enum Request {
+    /// Write this.
+    Write { target: Target, ready: Ready, reply: Reply },
+    /// Write what is queued, then stop.
+    Close,
+}
+
+/// Where the answer goes: the first record's sequence.
+pub(super) type Reply = oneshot::Sender<Result<Seq, StoreError>>;
+
+/// The thread's own.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    queue: mpsc::Receiver<Request>,
+    /// The state missed something that is in the journals.
+    behind: bool,
+    notices: Notices,
+    swept: Timestamp,
+}
+
+struct Entry {
+    ready: Ready,
+    /// Nobody waits for our own notices.
+    reply: Option<Reply>,
+    notices: Vec<Notice>,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Request>) -> Self {
+        let swept = shared.clock.now();
+        Self { shared, queue, behind: false, notices: Notices::default(), swept }
+    }
+
+    /// Runs until it is told to close or nobody can ask any more.
+    pub(super) fn run(mut self) {
+        self.sweep();
+        let mut open = true;
+        while open {
+            let Some(first) = self.queue.blocking_recv() else { break };
+            open = self.group(first);
+        }
+        self.queue.close();
+        while let Ok(request) = self.queue.try_recv() {
+            self.group(request);
+        }
+        if let Err(error) = self.shared.state.sync() {
+            tracing::error!(%error, "the state could not be written at the end; it is brought up to date at the next start");
+        }
+    }
+
+    /// Takes what is queued behind `first`, within the limits of a group. `false` when told to close.
+    fn group(&mut self, first: Request) -> bool {
+        let (mut commits, mut logs, mut bytes, mut open) = (Vec::new(), Vec::new(), 0, true);
+        let mut next = Some(first);
+        while let Some(request) = next {
+            match request {
+                Request::Close => open = false,
+                Request::Write { target, ready, reply } => {
+                    bytes += ready.bytes;
+                    let entry = Entry { ready, reply: Some(reply), notices: Vec::new() };
+                    if target == Target::Events { commits.push(entry) } else { logs.push(entry) }
+                }
+            }
+            let full = bytes >= GROUP_BYTES || commits.len() + logs.len() >= GROUP_ENTRIES;
+            next = if full { None } else { self.queue.try_recv().ok() };
+        }
+        self.take_notices(&mut logs);
+        self.write(commits, logs);
+        self.housekeep();
+        open
+    }
+
+    fn write(&mut self, commits: Vec<Entry>, logs: Vec<Entry>) {
+        if let Err(error) = self.catch_up() {
+            self.refuse(Target::Events, commits, &error);
+            self.refuse(Target::Log, logs, &error);
+            return;
+        }
+        let shared = self.shared.clone();
+        let commits = self.append(Target::Events, commits, 0);
+        // Log records are applied after the events journal as it stands now.
+        let logs = self.append(Target::Log, logs, shared.events.next() - 1);
+        if commits.is_none() && logs.is_none() {
+            return;
+        }
+        let done = || commits.iter().chain(logs.iter()).flat_map(|(_, entries)| entries);
+        let writes = done().flat_map(|entry| &entry.ready.writes);
+        match shared.state.apply(writes, shared.events.next() - 1, shared.log.next() - 1) {
+            Ok(evicted) => Counters::add(&shared.counters.evictions, evicted),
+            // What is durable is acknowledged; the state catches up before anything else is written.
+            Err(error) => {
+                tracing::error!(%error, "the state could not be changed; it is opened again");
+                self.behind = true;
+            }
+        }
+        Counters::add(&shared.counters.groups, 1);
+        Counters::add(&shared.counters.records, done().map(|entry| entry.ready.records.len() as u64).sum());
+        Counters::add(&shared.counters.bytes, done().map(|entry| entry.ready.bytes as u64).sum());
+        if let Some((first, entries)) = commits {
+            Counters::add(&shared.counters.commits, entries.len() as u64);
+            self.announce(first, entries);
+        }
+        if let Some((mut seq, entries)) = logs {
+            Counters::add(&shared.counters.log_groups, entries.len() as u64);
+            for entry in entries {
+                let count = entry.ready.records.len() as u64;
+                answer(entry.reply, Ok(Seq(seq)));
+                seq += count;
+            }
+        }
+    }
+
+    /// Appends all entries in one batch; refuses them all where that fails.
+    fn append(&mut self, target: Target, mut entries: Vec<Entry>, after: u64) -> Option<(u64, Vec<Entry>)> {
+        if entries.is_empty() {
+            return None;
+        }
+        let journal = if target == Target::Events { &self.shared.events } else { &self.shared.log };
+        let records: Vec<_> = entries.iter_mut().flat_map(|entry| std::mem::take(&mut entry.ready.records)).collect();
+        let appended = journal.append(&records, after);
+        let mut records = records.into_iter();
+        for entry in &mut entries {
+            let count = entry.ready.events.len();
+            entry.ready.records = records.by_ref().take(count).collect();
+        }
+        match appended {
+            Ok(first) => {
+                self.notices.took(target, self.shared.clock.now());
+                Some((first, entries))
+            }
+            Err(error) => {
+                self.refuse(target, entries, &error);
+                None
+            }
+        }
+    }
+
+    /// New events: into the ring, then to the readers, then to those who wait.
+    fn announce(&self, first: u64, entries: Vec<Entry>) {
+        let (mut seq, mut replies) = (first, Vec::with_capacity(entries.len()));
+        for entry in entries {
+            replies.push((seq, entry.reply));
+            for event in entry.ready.events {
+                self.shared.ring.push(seq, event);
+                seq += 1;
+            }
+        }
+        self.shared.head.send_replace(Seq(seq));
+        replies.into_iter().for_each(|(seq, reply)| answer(reply, Ok(Seq(seq))));
+    }
+
+    fn refuse(&mut self, target: Target, entries: Vec<Entry>, error: &StoreError) {
+        let count = entries.iter().filter(|entry| entry.reply.is_some()).count() as u64;
+        if count > 0 {
+            Counters::add(&self.shared.counters.sync_errors, count);
+            self.notices.refused(target, count, self.shared.clock.now(), &error.to_string());
+        }
+        for entry in entries {
+            self.notices.give_back(entry.notices);
+            answer(entry.reply, Err(StoreError::Unavailable(error.to_string())));
+        }
+    }
+
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        if !self.behind {
+            return Ok(());
+        }
+        let mut notes = Vec::new();
+        let Shared { events, log, state, .. } = &*self.shared;
+        state.reopen()?;
+        Replay { events, log, state, notes: &mut notes }.catch_up()?;
+        self.behind = false;
+        notes.into_iter().for_each(|text| self.notice(text));
+        Ok(())
+    }
+
+    /// Closes partitions that are large or old, takes checkpoints, and lets retention work.
+    fn housekeep(&mut self) {
+        let shared = self.shared.clone();
+        let (bytes, age) = (shared.options.partition_bytes, shared.options.partition_age);
+        let events = !self.behind && shared.events.wants_roll(bytes, age);
+        let log = !self.behind && shared.log.wants_roll(bytes, age);
+        if events {
+            self.roll_events();
+        }
+        if log && let Err(error) = shared.log.roll() {
+            self.notice(format!("the log journal could not begin a new partition: {error}"));
+        }
+        let aged = shared.clock.now().as_millis().saturating_sub(self.swept.as_millis()) >= SWEEP_MS;
+        if events || log || aged {
+            self.sweep();
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.swept = self.shared.clock.now();
+        if self.behind {
+            return;
+        }
+        let shared = self.shared.clone();
+        let mut found = Vec::new();
+        let mut swept = retention::sweep(&shared, &mut found);
+        if matches!(swept, Ok(true)) {
+            self.roll_events();
+            swept = retention::sweep(&shared, &mut found);
+        }
+        found.into_iter().for_each(|notice| self.notices.keep(notice));
+        if let Err(error) = swept {
+            self.notice(format!("old partitions could not be removed: {error}"));
+        }
+    }
+
+    /// Begins a new events partition with a checkpoint at its head.
+    fn roll_events(&mut self) {
+        let shared = self.shared.clone();
+        let rolled = shared.events.roll().and_then(|()| {
+            let log_next = shared.log.next();
+            let taken = checkpoint::take(&shared.state, shared.clock.now(), log_next)?;
+            let ready = kinds::events(vec![EventEntry::Checkpoint(Box::new(taken))], Vec::new())?;
+            let seq = shared.events.append(&ready.records, 0)?;
+            shared.ring.push(seq, None);
+            shared.head.send_replace(Seq(seq + 1));
+            shared.set_checkpoint_log(log_next);
+            shared.state.apply([], seq, 0)
+        });
+        if let Err(error) = rolled {
+            self.notice(format!("the events journal could not begin a new partition with a checkpoint: {error}"));
+        }
+    }
+
+    fn notice(&mut self, text: String) {
+        self.notices.say(self.shared.clock.now(), text);
+    }
+
+    /// Our own notices go with the next group.
+    fn take_notices(&mut self, logs: &mut Vec<Entry>) {
+        let notes = [self.shared.events.take_notes(), self.shared.log.take_notes()].concat();
+        Counters::add(&self.shared.counters.damages, notes.len() as u64);
+        notes.into_iter().for_each(|text| self.notice(text));
+        let notices = self.notices.take();
+        if notices.is_empty() {
+            return;
+        }
+        match kinds::log(notices.iter().cloned().map(LogEntry::Notice).collect(), Vec::new()) {
+            Ok(ready) => logs.push(Entry { ready, reply: None, notices }),
+            Err(error) => tracing::error!(%error, "notices of the store could not be written"),
+        }
+    }
+}
+
+fn answer(reply: Option<Reply>, result: Result<Seq, StoreError>) {
+    // Whoever asked may have gone; what was written stays written.
+    if let Some(reply) = reply {
+        drop(reply.send(result));
+    }
+}
