@@ -50,8 +50,8 @@ pub(super) const KEYS: Keys = Keys {
 /// Bound of `priority`, both ways.
 const PRIORITY: i64 = 1_000_000;
 
-/// Compiles a rule. `None` if what is left is no rule (the faults are in the report).
-pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: bool) -> Option<EventRule> {
+/// Compiles a rule; what is at fault is left out, as the report says.
+pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: bool) -> EventRule {
     let table = &merged.table;
     let scope = if part || table.get("for_each").is_some() { Scope::Item } else { Scope::Rule };
     let get = |key: &str| table.get(key).map(|entry| &entry.node);
@@ -90,7 +90,7 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: b
     if !part {
         complete(loader, entry, merged, &rule);
     }
-    Some(rule)
+    rule
 }
 
 /// `when` may be one expression or a list of them.
@@ -134,12 +134,7 @@ fn topics(loader: &mut Loader, node: &Node, scope: Scope) -> Vec<Template> {
         let Some(template) = loader.template("topic", node, scope) else { continue };
         let fault = match &template {
             Template::Literal(literal) => literal.parse::<Topic>().err().map(|error| error.to_string()),
-            // A part with a hole in it is tried with a letter in the hole's place.
-            Template::Mixed(pieces) => shape(pieces).parse::<Topic>().err().and_then(|_| {
-                let dotted = shape(pieces).contains('.');
-                (dotted || !shape(pieces).bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-'))
-                    .then(|| format!("`{text}` can give no topic"))
-            }),
+            Template::Mixed(pieces) => (!could_be_topic(&shape(pieces))).then(|| format!("`{text}` can give no topic")),
             Template::Single(_) => None,
         };
         match fault {
@@ -151,6 +146,11 @@ fn topics(loader: &mut Loader, node: &Node, scope: Scope) -> Vec<Template> {
         }
     }
     topics
+}
+
+/// Whether text with a letter in each hole can be a topic; the dot may come out of a hole.
+fn could_be_topic(shape: &str) -> bool {
+    shape.parse::<Topic>().is_ok() || (!shape.contains('.') && format!("{shape}.x").parse::<Topic>().is_ok())
 }
 
 /// Mixed text with a letter for each hole.
@@ -184,7 +184,11 @@ fn complete(loader: &mut Loader, entry: &Entry, merged: &Merged, rule: &EventRul
     }
     if table.get("id").is_none() && table.get("key").is_none() {
         let hint = "write id = \"{{ … }}\" or key.NAME = \"{{ … }}\": an event is always about one thing".to_owned();
-        loader.report.missing(entry.at, format!("event `{name}` has neither `id` nor `key`"), hint);
+        loader.report.missing_warn(
+            entry.at,
+            format!("event `{name}` has neither `id` nor `key` and will never come"),
+            hint,
+        );
     }
 }
 

@@ -90,23 +90,19 @@ impl Loader {
 
     /// A string, or a list of strings; with the place of each.
     pub(super) fn texts<'n>(&mut self, what: &str, node: &'n Node) -> Vec<(String, &'n Node)> {
-        match &node.toml {
-            Toml::Text(text) => vec![(text.clone(), node)],
-            Toml::List(items) => items
-                .iter()
-                .filter_map(|item| match &item.toml {
-                    Toml::Text(text) => Some((text.clone(), item)),
-                    _ => {
-                        self.wrong_type(what, "a string or a list of strings", item, None);
-                        None
-                    }
-                })
-                .collect(),
-            _ => {
-                self.wrong_type(what, "a string or a list of strings", node, None);
-                Vec::new()
+        let items = match &node.toml {
+            Toml::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            if let Toml::Text(text) = &item.toml {
+                texts.push((text.clone(), item));
+            } else {
+                self.wrong_type(what, "a string or a list of strings", item, None);
             }
         }
+        texts
     }
 
     /// A boolean.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use shopbell::diagnostic::Severity;
 use shopbell::rules::{SourceFile, load};
 
@@ -10,7 +11,8 @@ use super::{load_text, rendered};
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/rules").join(folder);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be read").path()).collect();
     files.sort();
     files
 }
@@ -79,7 +81,7 @@ fn rules_stand_by_priority_then_file_then_place() {
     let ruleset = load(&files).ruleset.expect("it loads");
     let names: Vec<&str> = ruleset.events.iter().map(|event| event.name.as_str()).collect();
     assert_eq!(names, ["b2", "z", "a", "b1", "last"]);
-    assert_eq!(ruleset.events[0].place.to_owned(), shopbell::rules::rule::Place { file: "b.toml".into(), line: 6 });
+    assert_eq!(ruleset.events[0].place, shopbell::rules::rule::Place { file: "b.toml".into(), line: 6 });
     assert_eq!(ruleset.summary().to_string(), "5 events, 0 webhooks, 0 keys");
 }
 
@@ -161,4 +163,32 @@ fn a_fault_in_a_part_is_told_once() {
     let loaded = load_text(&(part.to_owned() + &rule("a") + &rule("b")));
     assert_eq!(loaded.diagnostics.len(), 1, "{}", rendered(&loaded.diagnostics));
     assert_eq!(loaded.diagnostics[0].place(), "shop.toml:3:22");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// A good file with some bytes overwritten, and some of it cut out, never panics, and every fault lies in it.
+    #[test]
+    fn damaged_files_are_told_of_and_never_panic(
+        at in any::<prop::sample::Index>(),
+        bytes in prop::collection::vec(any::<u8>(), 0..6),
+        cut in (any::<prop::sample::Index>(), 0..40_usize),
+    ) {
+        let mut text = include_bytes!("good/opencart.toml").to_vec();
+        let start = at.index(text.len());
+        let end = (start + bytes.len()).min(text.len());
+        text.splice(start..end, bytes);
+        let start = cut.0.index(text.len());
+        let end = (start + cut.1).min(text.len());
+        text.drain(start..end);
+        let lines = text.split(|byte| *byte == b'\n').count();
+        let loaded = load(&[SourceFile { path: "shop.toml".to_owned(), bytes: text }]);
+        for fault in &loaded.diagnostics {
+            prop_assert!(fault.line <= lines);
+            prop_assert!(!fault.render(false).is_empty());
+        }
+        let failed = loaded.diagnostics.iter().any(|fault| fault.severity == Severity::Error);
+        prop_assert_eq!(loaded.ruleset.is_none(), failed);
+    }
 }

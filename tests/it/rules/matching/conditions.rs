@@ -189,16 +189,12 @@ fn headers_cookies_host_and_referer() {
             ("referer = true", true),
             ("referer = '/cart/{id:int}/'", true),
             ("referer.path = { starts = '/cart' }", true),
-            ("referer = '/cart/{id}/'\nreferer = 1", false),
             ("referer.query.step = 2", true),
             ("referer.host = 'shop.example'", true),
             ("referer.url = { ends = 'step=2' }", true),
             ("response.cookies.token = 'abc'", true),
             ("response.headers.x-powered-by = { starts = 'PHP' }", true),
-        ]
-        .into_iter()
-        .filter(|(conditions, _)| !conditions.contains('\n'))
-        .collect::<Vec<_>>(),
+        ],
     );
 }
 
