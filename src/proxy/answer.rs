@@ -135,12 +135,12 @@ fn end(incoming: &mut Option<Incoming>, source: &mut Source, pool: &Arc<Pool>) {
 
 impl std::fmt::Debug for UpstreamBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let source = match self.source {
-            Source::Inline(_) => "inline",
-            Source::Apart(_) => "apart",
-            Source::Over => "over",
+        let source: &dyn std::fmt::Debug = match &self.source {
+            Source::Inline(link) => link,
+            Source::Apart(task) => &task.0,
+            Source::Over => &"over",
         };
-        f.debug_struct("UpstreamBody").field("source", &source).finish_non_exhaustive()
+        f.debug_struct("UpstreamBody").field("source", source).finish_non_exhaustive()
     }
 }
 

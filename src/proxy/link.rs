@@ -32,7 +32,7 @@ pub(super) enum Stream {
 /// A connection to the shop that speaks HTTP/1.1.
 pub(super) struct Link {
     pub(super) sender: SendRequest<Outgoing>,
-    connection: Connection<TokioIo<Stream>, Outgoing>,
+    connection: Option<Connection<TokioIo<Stream>, Outgoing>>,
     ended: bool,
 }
 
@@ -55,13 +55,14 @@ impl Link {
             .await
             .map_err(|_| ProxyError::Closed)?;
         Counters::count(&shared.counters.upstream_connections);
-        Ok(Box::new(Self { sender, connection, ended: false }))
+        Ok(Box::new(Self { sender, connection: Some(connection), ended: false }))
     }
 
     /// Moves what can be moved. Ready: it ended, or was handed over after a 101.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.ended && self.connection.poll_without_shutdown(cx).is_ready() {
-            self.ended = true;
+        match &mut self.connection {
+            Some(connection) if !self.ended => self.ended = connection.poll_without_shutdown(cx).is_ready(),
+            _ => {}
         }
         if self.ended { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -71,10 +72,16 @@ impl Link {
         self.poll(&mut Context::from_waker(Waker::noop())).is_pending() && self.sender.is_ready()
     }
 
-    /// The socket, and what was read of it already.
-    pub(super) fn into_stream(self) -> (Stream, Bytes) {
-        let parts = self.connection.into_parts();
-        (parts.io.into_inner(), parts.read_buf)
+    /// Closes it. A request it never began then comes back to its sender.
+    pub(super) fn close(&mut self) {
+        self.connection = None;
+        self.ended = true;
+    }
+
+    /// The socket, and what was read of it already; `None` when it is closed.
+    pub(super) fn into_stream(self) -> Option<(Stream, Bytes)> {
+        let parts = self.connection?.into_parts();
+        Some((parts.io.into_inner(), parts.read_buf))
     }
 }
 

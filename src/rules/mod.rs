@@ -12,6 +12,7 @@ mod matching;
 mod path;
 mod replay;
 pub mod rule;
+mod summary;
 mod view;
 
 pub use derive::{Derived, Draft, Note};
@@ -19,5 +20,6 @@ pub use index::{Candidates, Need};
 pub use load::{Loaded, SourceFile, load};
 pub use matching::{Failure, Matched};
 pub use replay::{Replay, ReplayedEvent};
-pub use rule::{Ruleset, SecretSource, Summary, WebhookConfig};
+pub use rule::{Ruleset, SecretSource, WebhookConfig};
+pub use summary::Summary;
 pub use view::{MemoryState, View};

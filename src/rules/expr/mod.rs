@@ -14,6 +14,8 @@ mod lookups;
 mod names;
 mod run;
 mod template;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::ops::Range;

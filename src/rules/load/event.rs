@@ -8,7 +8,7 @@ use super::conditions::{ROOTS, conditions, tables};
 use super::loader::{Keys, Loader};
 use super::parts::Merged;
 use super::status::status;
-use super::tree::{Entry, Node, Toml};
+use super::tree::{Entry, Node, Table, Toml};
 use super::{path, values};
 
 /// Keys of a rule.
@@ -178,24 +178,18 @@ fn complete(loader: &mut Loader, entry: &Entry, merged: &Merged, rule: &EventRul
         let hint = "write on = \"POST /path\", or take it from a part with `use`".to_owned();
         loader.report.missing(entry.at, format!("event `{name}` has no `on`"), hint);
     }
-    let Some(topic) = table.get("topic") else {
-        let astray = table.entries.iter().find_map(|outer| {
-            let inner = outer.node.table().filter(|inner| !inner.inline)?.get("topic")?;
-            Some((outer.key.clone(), inner.at))
-        });
-        return match astray {
-            Some((outer, at)) => {
-                let hint = format!(
-                    "it stands below the header [event.{name}.{outer}] and so belongs to `{outer}`: move it above that header"
-                );
-                loader.report.missing(at, format!("event `{name}` has no `topic`"), hint);
-            }
-            None => {
-                let hint = "write topic = \"product.updated\", for example".to_owned();
-                loader.report.missing(entry.at, format!("event `{name}` has no `topic`"), hint);
-            }
-        };
-    };
+    match table.get("topic") {
+        Some(topic) => stated(loader, topic, table, rule),
+        None => no_topic(loader, entry, table),
+    }
+    if table.get("id").is_none() && table.get("key").is_none() {
+        let hint = "write id = \"{{ … }}\" or key.NAME = \"{{ … }}\": an event is always about one thing".to_owned();
+        loader.report.missing(entry.at, format!("event `{name}` has neither `id` nor `key`"), hint);
+    }
+}
+
+/// An action whose key is kept for a resource must say which.
+fn stated(loader: &mut Loader, topic: &Entry, table: &Table, rule: &EventRule) {
     let action = rule.topic.iter().any(|topic| match topic {
         Template::Literal(text) => text.starts_with("action."),
         Template::Mixed(pieces) => shape(pieces).starts_with("action."),
@@ -203,14 +197,24 @@ fn complete(loader: &mut Loader, entry: &Entry, merged: &Merged, rule: &EventRul
     });
     if action && table.get("key").is_some() && table.get("resource").is_none() {
         let hint = "a key belongs to a resource: write resource = \"customer\", for example".to_owned();
-        loader.report.missing(
-            topic.at,
-            format!("event `{name}` is an action with a `key` and must state its `resource`"),
-            hint,
-        );
+        let message = format!("event `{}` is an action with a `key` and must state its `resource`", rule.name);
+        loader.report.missing(topic.at, message, hint);
     }
-    if table.get("id").is_none() && table.get("key").is_none() {
-        let hint = "write id = \"{{ … }}\" or key.NAME = \"{{ … }}\": an event is always about one thing".to_owned();
-        loader.report.missing(entry.at, format!("event `{name}` has neither `id` nor `key`"), hint);
-    }
+}
+
+/// A missing topic often stands below the header of another table.
+fn no_topic(loader: &mut Loader, entry: &Entry, table: &Table) {
+    let name = &entry.key;
+    let message = format!("event `{name}` has no `topic`");
+    let astray = table.entries.iter().find_map(|outer| {
+        let inner = outer.node.table().filter(|inner| !inner.inline)?.get("topic")?;
+        Some((&outer.key, inner.at))
+    });
+    let Some((outer, at)) = astray else {
+        let hint = "write topic = \"product.updated\", for example".to_owned();
+        return loader.report.missing(entry.at, message, hint);
+    };
+    let header = format!("[event.{name}.{outer}]");
+    let hint = format!("it stands below the header {header} and so belongs to `{outer}`: move it above that header");
+    loader.report.missing(at, message, hint);
 }

@@ -156,7 +156,10 @@ impl Loader {
         if words.contains(&text.as_str()) {
             return Some(text);
         }
-        let near = nearest(&text.to_lowercase(), words.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        // Words of a letter or two are near to anything.
+        let near = Some(text.to_lowercase()).filter(|text| text.len() > 2);
+        let near =
+            near.and_then(|text| nearest(&text, words.iter().copied())).map(|near| format!("did you mean `{near}`?"));
         self.report.error(node.at, format!("`{what}` must be {}, found `{text}`", one_of(words)), near);
         None
     }

@@ -65,8 +65,8 @@ impl Report {
 
     /// 1-based line of a place.
     pub(super) fn line(&self, at: At) -> usize {
-        let before = self.text(at.file).get(..at.start).unwrap_or_default();
-        before.bytes().filter(|byte| *byte == b'\n').count() + 1
+        let before = self.text(at.file).bytes().take(at.start);
+        before.filter(|byte| *byte == b'\n').count() + 1
     }
 
     /// `file:line`, to name another place in a message.
