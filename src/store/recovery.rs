@@ -136,7 +136,9 @@ impl Replay<'_> {
         while from < to {
             let (records, next) = self.events.read(from, to, PAGE)?;
             let mut writes = Vec::new();
-            records.iter().for_each(|stored| self.take(stored, keep, &mut writes));
+            for stored in &records {
+                self.take(stored, keep, &mut writes);
+            }
             from = next;
             self.apply(&mut writes, keep, from.saturating_sub(1), 0)?;
         }

@@ -196,7 +196,9 @@ impl Writer {
             }
         }
         self.shared.head.send_replace(Seq(seq));
-        replies.into_iter().for_each(|(seq, reply)| answer(reply, Ok(Seq(seq))));
+        for (seq, reply) in replies {
+            answer(reply, Ok(Seq(seq)));
+        }
     }
 
     fn refuse(&mut self, target: Target, entries: Vec<Entry>, error: &StoreError) {
@@ -220,7 +222,9 @@ impl Writer {
         state.reopen()?;
         Replay { events, log, state, notes: &mut notes }.catch_up()?;
         self.behind = false;
-        notes.into_iter().for_each(|text| self.notice(text));
+        for text in notes {
+            self.notice(text);
+        }
         Ok(())
     }
 
@@ -254,7 +258,9 @@ impl Writer {
             self.roll_events();
             swept = retention::sweep(&shared, &mut found);
         }
-        found.into_iter().for_each(|notice| self.notices.keep(notice));
+        for notice in found {
+            self.notices.keep(notice);
+        }
         if let Err(error) = swept {
             self.notice(format!("old partitions could not be removed: {error}"));
         }
@@ -286,7 +292,9 @@ impl Writer {
     fn take_notices(&mut self, logs: &mut Vec<Entry>) {
         let notes = [self.shared.events.take_notes(), self.shared.log.take_notes()].concat();
         Counters::add(&self.shared.counters.damages, notes.len() as u64);
-        notes.into_iter().for_each(|text| self.notice(text));
+        for text in notes {
+            self.notice(text);
+        }
         let notices = self.notices.take();
         if notices.is_empty() {
             return;
