@@ -2,6 +2,7 @@
 
 mod changes;
 mod checkpoint;
+mod compact;
 mod counters;
 mod disk;
 mod files;
