@@ -2,6 +2,7 @@
 
 mod changes;
 mod checkpoint;
+mod compact;
 mod counters;
 mod disk;
 mod files;
@@ -57,8 +58,8 @@ impl Default for Options {
             events_budget: 7 << 30,
             log_budget: 3 << 30,
             partition_bytes: 32 << 20,
-            partition_age: std::time::Duration::from_secs(86_400),
-            retention: std::time::Duration::from_secs(30 * 86_400),
+            partition_age: std::time::Duration::from_hours(24),
+            retention: std::time::Duration::from_hours(30 * 24),
             known_count: 1_000_000,
             known_bytes: 512 << 20,
         }

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn rows_come_back_and_bent_ones_do_not() {
-        for text in ["".to_owned(), "short".to_owned(), "long ".repeat(10_000)] {
+        for text in [String::new(), "short".to_owned(), "long ".repeat(10_000)] {
             let row = encode(9, &text).unwrap();
             assert_eq!((decode::<String>(&row).unwrap(), age(&row)), (text, Some(9)));
             for at in 0..row.len() {

@@ -155,7 +155,7 @@ async fn a_closed_store_reads_and_refuses_to_write() {
 async fn paused_time_stands_still_while_the_disk_works() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let timer = tokio::time::sleep(std::time::Duration::from_secs(3_600));
+    let timer = tokio::time::sleep(std::time::Duration::from_hours(1));
     tokio::select! {
         biased;
         seq = store.commit(vec![entry("a")], vec![]) => assert_eq!(seq.unwrap(), Seq(1)),
