@@ -11,7 +11,7 @@ use super::notes::Notes;
 use super::overlay::Overlay;
 use crate::exchange::Reading;
 use crate::model::{Known, MAX_BODY_BYTES, Timestamp, Topic, Write};
-use crate::rules::rule::{KeySource, PayloadMode, Ruleset};
+use crate::rules::rule::{PayloadMode, Ruleset};
 use crate::rules::view::View;
 
 /// The most bytes the bodies of one exchange may come to together.
@@ -41,9 +41,7 @@ impl<'a> Settle<'a> {
     /// The event of a candidate, if it gives one; its writes are kept.
     pub(super) fn candidate(&mut self, mut candidate: Candidate<'_>, notes: &mut Notes) -> Option<Draft> {
         let rule = candidate.rule;
-        let nameless = candidate.id.is_none() && candidate.keys.is_empty();
-        let may_be = candidate.topic.is_action() && rule.id.is_none() && matches!(rule.key, KeySource::None);
-        if nameless && !may_be {
+        if candidate.id.is_none() && candidate.keys.is_empty() {
             notes.add(&rule.name, format!("no event {}: neither id nor key is defined", candidate.topic));
             return None;
         }

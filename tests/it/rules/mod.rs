@@ -1,5 +1,6 @@
-//! Files to diagnostics, exchanges to matches.
+//! Files to diagnostics, exchanges to matches, matches to events.
 
+mod derive;
 mod load;
 mod matching;
 
