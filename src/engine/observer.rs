@@ -1,6 +1,7 @@
 //! The tap's observer: asks the ruleset in force, hands exchanges over, never blocks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -10,7 +11,7 @@ use crate::exchange::{Exchange, ReadOptions, Reading, RequestHead, ResponseHead}
 use crate::model::NoticeKind;
 use crate::rules::{Candidates, Matched, Need, Note};
 use crate::store::Store;
-use crate::tap::{Interest, Observer, Release};
+use crate::tap::{Interest, Observer, Release, released};
 
 use super::active::Active;
 use super::commit;
@@ -32,6 +33,8 @@ pub struct EngineObserver {
     intake: mpsc::Sender<Observed>,
     counters: EngineCounters,
     notes: Notes,
+    /// The journal refused the last commit: nobody is held for it until it works again.
+    failing: Arc<AtomicBool>,
 }
 
 /// What the observer keeps of an exchange on its way: the ruleset it began with, and the rules that may match.
@@ -89,8 +92,16 @@ impl Engine {
         };
         let deriving = tokio::task::spawn_blocking(move || deriver.run(evaluated, &derived_sender));
         let (give_up, given_up) = watch::channel(false);
-        let committing = tokio::spawn(commit::run(derived, store, overlay, counters.clone(), notes.clone(), given_up));
-        let observer = EngineObserver { rules, intake, counters, notes };
+        let failing = Arc::new(AtomicBool::new(false));
+        let committer = commit::Committer {
+            store,
+            overlay,
+            counters: counters.clone(),
+            notes: notes.clone(),
+            failing: Arc::clone(&failing),
+        };
+        let committing = tokio::spawn(committer.run(derived, given_up));
+        let observer = EngineObserver { rules, intake, counters, notes, failing };
         (observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up })
     }
 
@@ -129,6 +140,8 @@ impl Observer for EngineObserver {
     }
 
     fn observe(&self, ticket: Ticket, exchange: Exchange, release: Release) {
+        // The committer tells of them; here they only stop waiting.
+        let release = if self.failing.load(Ordering::Relaxed) { released() } else { release };
         match self.intake.try_send(Observed { ticket, exchange, release }) {
             Ok(()) => {
                 self.counters.exchanges.inc();
