@@ -213,7 +213,12 @@ where
             tokio::select! {
                 biased;
                 // Errors here are the visitor's and have been answered as far as they can be.
-                _ = connection.as_mut() => break,
+                ended = connection.as_mut() => {
+                    if ended.is_err_and(|error| error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)) {
+                        Counters::count(&shared.counters.refused_requests);
+                    }
+                    break;
+                }
                 _ = &mut stopped, if !stopping => {
                     stopping = true;
                     if pulse.is_idle() {

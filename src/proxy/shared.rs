@@ -53,7 +53,7 @@ pub struct Counters {
     pub cut_connections: AtomicU64,
     /// Requests that reached us whole enough to have a head.
     pub requests: AtomicU64,
-    /// Requests refused unseen (400, 405, 501).
+    /// Requests refused unseen (400, 405, 501), also what is no HTTP at all.
     pub refused_requests: AtomicU64,
     /// Connections opened to the shop.
     pub upstream_connections: AtomicU64,

@@ -111,3 +111,43 @@ fn a_stop_over_a_full_disk_ends_and_says_what_is_lost() {
     let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
     assert!(log.contains("they are lost") && log.contains("events="), "{log}");
 }
+
+/// The log is full while the events journal is not: results of deliveries and an edit of the rules cannot be noted. Nothing is
+/// given up; both are tried again and done once there is room, without another edit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_log_delays_results_and_edits_and_loses_neither() {
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start((0..200).map(|_| Answer::Text(noise_answer())).collect()).await;
+    prepare(dir.path(), Some(&receiver));
+    let file = dir.path().join("rules/r.toml");
+    let rules = std::fs::read_to_string(&file).unwrap() + "retry = []\nmax_delivery_failures = 100000\n";
+    std::fs::write(&file, rules).unwrap();
+    let shop = Scripted::answering(FOUND);
+    let process = Process::start(dir.path(), &format!("http://{}", shop.address), LIMIT);
+    let mut visitor = process.visitor();
+    let mut n = 0;
+    let ended = "shopbell_deliver_deliveries_total{end=\"exhausted\"}";
+    let full = || process.metric("shopbell_deliver_delivery_store_failures_total") > 0;
+    while !full() {
+        save(&mut visitor, n, "");
+        n += 1;
+        eventually("it is tried", || process.metric(ended) == n || full());
+        assert!(n < 2_000, "the limit is never reached");
+    }
+    let more = "[event.more]\non = \"POST /more\"\ntopic = \"order.saved\"\nid = \"{{ form.id }}\"\n";
+    std::fs::write(dir.path().join("rules/more.toml"), more).unwrap();
+    eventually("the edit is refused", || process.ask("GET /v1/status").contains("could not be kept"));
+    process.lift_file_limit();
+    eventually("the edit is taken", || {
+        let status = process.ask("GET /v1/status");
+        status.contains("\"event_rules\":2") && status.contains("\"stale\":false")
+    });
+    eventually("every result is kept", || process.metric(ended) == n);
+    assert_eq!(process.stop().code(), Some(0));
+}
+
+/// A failure whose text nothing makes smaller.
+fn noise_answer() -> String {
+    let body = noise(8_000);
+    format!("HTTP/1.1 500 No\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
