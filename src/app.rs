@@ -25,8 +25,8 @@ use crate::store::{self, Store, StoreError};
 use crate::tap::TapLayer;
 use tower_layer::Layer as _;
 
-use error::system;
 pub use error::AppError;
+use error::system;
 pub use process::{StopSignal, run};
 
 /// How long events taken over may take to reach the disk when stopping; longer, and they are given up, loudly.

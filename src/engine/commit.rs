@@ -113,7 +113,8 @@ impl Committer {
             return;
         }
         ready.writes.clear();
-        let text = format!("what an exchange would have remembered is lost: {bytes} bytes are more than the journal takes");
+        let text =
+            format!("what an exchange would have remembered is lost: {bytes} bytes are more than the journal takes");
         self.notes.take(NoticeKind::Store, Note { rule, text });
         open.push(batch);
     }
@@ -129,7 +130,10 @@ impl Committer {
         let text = format!("events waited in memory because the journal could not write: {error}");
         self.notes.take(NoticeKind::Store, Note { rule: String::new(), text });
         for (rule, _visitor) in visitors {
-            self.released_early(rule, "a visitor was let go before the events were on disk: the journal could not write");
+            self.released_early(
+                rule,
+                "a visitor was let go before the events were on disk: the journal could not write",
+            );
         }
     }
 

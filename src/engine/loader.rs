@@ -88,13 +88,16 @@ impl Loader {
 
     pub(super) async fn read(&self) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
         let dir = self.dir.clone();
-        tokio::task::spawn_blocking(move || read_directory(&dir)).await.unwrap_or_else(|_| {
-            Err(vec![failed_unexpectedly("reading the rules directory")])
-        })
+        tokio::task::spawn_blocking(move || read_directory(&dir))
+            .await
+            .unwrap_or_else(|_| Err(vec![failed_unexpectedly("reading the rules directory")]))
     }
 
     /// Compiles a set and gives its webhooks their ids; nothing is written yet. Faults are the inner error.
-    pub(super) async fn prepare(&self, files: Vec<SourceFile>) -> Result<Result<Prepared, Vec<Diagnostic>>, StoreError> {
+    pub(super) async fn prepare(
+        &self,
+        files: Vec<SourceFile>,
+    ) -> Result<Result<Prepared, Vec<Diagnostic>>, StoreError> {
         let (files, loaded) = compile_aside(files).await;
         let Some(ruleset) = loaded.ruleset else { return Ok(Err(loaded.diagnostics)) };
         let now = self.clock.now();
@@ -148,10 +151,7 @@ impl Loader {
         let head = *self.store.head().borrow();
         let begins = named.fresh.iter().flat_map(|webhook| {
             let health = Health { pending_delivery: true, ..Health::default() };
-            [
-                Write::Cursor { webhook: *webhook, next: head },
-                Write::Health { webhook: *webhook, health: Some(health) },
-            ]
+            [Write::Cursor { webhook: *webhook, next: head }, Write::Health { webhook: *webhook, health: Some(health) }]
         });
         let writes = named.writes.into_iter().chain(begins).collect();
         self.store.log(entries, writes).await?;
@@ -219,4 +219,3 @@ pub(super) fn tell(diagnostics: &[Diagnostic]) {
         }
     }
 }
-

@@ -23,8 +23,9 @@ use super::reload::Rules;
 
 /// Exchanges taken over and not yet evaluated; further ones pass unobserved, counted and noted.
 const INTAKE: usize = 1024;
-/// Exchanges whose conditions are evaluated at once.
-const EVALUATING: usize = 64;
+/// Exchanges whose conditions are evaluated at once, or have been and wait for their turn: each may hold what its bodies decode
+/// to, and more than there are processors make nothing faster.
+const EVALUATING: usize = 16;
 
 /// Hands exchanges of the tap to the engine; cheap to clone.
 #[derive(Clone, Debug)]

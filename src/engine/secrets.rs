@@ -52,7 +52,9 @@ mod tests {
         assert_eq!(resolve(&source).unwrap().expose(), "a b \n");
         let missing = resolve(&SecretSource::File("/nowhere/secret".into())).unwrap_err();
         assert!(missing.contains("/nowhere/secret"), "{missing}");
-        for (path, why) in [("/dev/zero", "no regular file"), ("/", "no regular file"), ("/dev/null", "no regular file")] {
+        for (path, why) in
+            [("/dev/zero", "no regular file"), ("/", "no regular file"), ("/dev/null", "no regular file")]
+        {
             let odd = resolve(&SecretSource::File(path.into())).unwrap_err();
             assert!(odd.contains(why), "{odd}");
         }

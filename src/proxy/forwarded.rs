@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use http::header::{FORWARDED, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::Visitor;
@@ -62,9 +62,7 @@ pub fn is_secure(request: &Parts) -> bool {
         Some(proto) => proto.eq_ignore_ascii_case("https"),
         None => first(&FORWARDED).into_iter().flat_map(|element| element.split(';')).any(|pair| {
             let pair = pair.split_once('=').map(|(name, value)| (name.trim(), value.trim().trim_matches('"')));
-            pair.is_some_and(|(name, value)| {
-                name.eq_ignore_ascii_case("proto") && value.eq_ignore_ascii_case("https")
-            })
+            pair.is_some_and(|(name, value)| name.eq_ignore_ascii_case("proto") && value.eq_ignore_ascii_case("https"))
         }),
     }
 }

@@ -62,7 +62,9 @@ async fn the_receiver_gets_woocommerces_bytes() {
         assert_eq!(header("Content-Type"), "application/json");
         assert_eq!(header("X-WC-Webhook-Source"), "https://tea.example/");
         assert_eq!(header("X-WC-Webhook-ID"), "1");
-        assert!(header("User-Agent").starts_with("WooCommerce/") && header("User-Agent").contains(" Hookshot (WordPress/"));
+        assert!(
+            header("User-Agent").starts_with("WooCommerce/") && header("User-Agent").contains(" Hookshot (WordPress/")
+        );
         assert_eq!(header("X-WC-Webhook-Delivery-ID").len(), 32);
         assert_eq!(header("webhook-id"), header("X-WC-Webhook-Delivery-ID"));
         assert!(mac::verify_base64(b"s3cr3t", &got.body, header("X-WC-Webhook-Signature")), "{:#?}", got.lines);

@@ -82,7 +82,8 @@ async fn fields_after_a_large_file_are_seen_and_the_shop_gets_every_byte() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_and_http_2_visitors() {
-    let shop = Scripted::answering("HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+    let shop =
+        Scripted::answering("HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
     let house = House::open(&shop, RULES).await;
     let json = r#"{"id":"A-7","names":[{"text":"Tee \u00fc"}],"price":9.5}"#;
     let mut visitor = house.visitor();
@@ -164,8 +165,7 @@ async fn tls_before_us_shows_in_urls_only_where_the_proxy_is_trusted() {
         let mut visitor = house.visitor();
         visitor.send(form("/absolute", "id=7").replacen("Host:", "X-Forwarded-Proto: https\r\nHost:", 1));
         visitor.answer();
-        let payload: serde_json::Value =
-            serde_json::from_str(house.wait_for_events(1).await[0].body.get()).unwrap();
+        let payload: serde_json::Value = serde_json::from_str(house.wait_for_events(1).await[0].body.get()).unwrap();
         assert_eq!(payload["back"], url);
         house.close().await;
     }

@@ -57,7 +57,8 @@ async fn a_new_webhook_misses_nothing_that_follows_its_edit() {
     let house = House::open(&shop, &base).await;
     let mut visitor = house.visitor();
     for round in 1..=5 {
-        let more = format!("[webhook.more-{round}]\ntopic = \"*\"\nurl = \"{}\"\nsecret = \"s\"\n", receiver.url("/new"));
+        let more =
+            format!("[webhook.more-{round}]\ntopic = \"*\"\nurl = \"{}\"\nsecret = \"s\"\n", receiver.url("/new"));
         house.rewrite(&format!("{base}{more}")).await;
         visitor.send(form("/save", &format!("id={round}")));
         visitor.answer();

@@ -21,7 +21,8 @@ fn webhook(name: &str, url: &str, secret: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_secret_holds_its_webhook_or_refuses_the_edit() {
     let shop = Scripted::answering(FOUND);
-    let (mut other, mut held) = (Receiver::start(vec![Answer::status(200)]).await, Receiver::start(vec![Answer::status(200)]).await);
+    let (mut other, mut held) =
+        (Receiver::start(vec![Answer::status(200)]).await, Receiver::start(vec![Answer::status(200)]).await);
     let place = tempfile::tempdir().unwrap();
     let secret = place.path().join("secret");
     let source = format!("{{ file = \"{}\" }}", secret.display());

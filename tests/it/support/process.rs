@@ -30,7 +30,7 @@ impl Process {
         eventually("it listens", || {
             let ended = process.child.try_wait().expect("a child");
             assert!(ended.is_none(), "it ended: {}", process.log());
-            process.log().contains("shopbell runs")
+            process.log().contains("shopbell runs listen=")
         });
         let status = process.ask("GET /v1/status");
         let body = status.split_once("\r\n\r\n").map_or("", |(_, body)| body);
