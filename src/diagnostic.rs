@@ -109,6 +109,8 @@ impl Diagnostic {
         let title = level.clone().primary_title(self.message.as_str());
         let group = if self.line == 0 {
             title.element(annotate_snippets::Origin::path(self.file.as_str()))
+        } else if self.column == 0 {
+            title.element(annotate_snippets::Origin::path(self.file.as_str()).line(self.line))
         } else {
             title.element(
                 Snippet::source(self.source_line.as_str())
@@ -157,6 +159,8 @@ mod tests {
         assert_eq!((fault.line, fault.column, fault.width), (2, 1, 4));
         assert_eq!(fault.to_string(), "shop.toml:2:1: unknown key `näme` (did you mean `name`?)");
         let shown = fault.render(false);
+        let lined = Diagnostic { line: 3, ..Diagnostic::of_file("shop.toml", "no secret") }.render(false);
+        assert!(lined.contains("--> shop.toml:3") && !lined.contains('^'), "{lined}");
         assert!(shown.contains("^^^^") && shown.contains("shop.toml:2:1") && shown.contains("did you mean"), "{shown}");
     }
 
