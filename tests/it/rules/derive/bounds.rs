@@ -143,7 +143,7 @@ fn state_is_asked_as_often_as_a_rule_needs_but_not_without_end() {
     assert_eq!((derived.events.len(), notes(&derived)), (1000, Vec::new()));
     assert!(derived.events[999].body.get().contains("\"many\":3"));
 
-    let many = (0..60).map(|id| format!("known('p', {id})")).collect::<Vec<_>>().join(" or ");
+    let many = (0..45).map(|id| format!("known('p', {id})")).collect::<Vec<_>>().join(" or ");
     let rules = rule(&format!("topic = 'product.updated'\nid = '1'\npayload.a = \"{{{{ {many} }}}}\""));
     let derived = derive(&rules, at(post("x=1").exchange(), 0));
     assert!(notes(&derived)[0].contains("too many look-ups"), "{:?}", notes(&derived));
