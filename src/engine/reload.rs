@@ -179,7 +179,7 @@ impl Loader {
         let now = self.clock.now();
         let (table, next) = self.store.webhook_names().await?;
         let named = name_webhooks(&ruleset.webhooks, &table, next, now);
-        let (webhooks, unresolved) = resolve_webhooks(&ruleset, &named.ids, now);
+        let (webhooks, unresolved) = resolve_webhooks(&ruleset, &named.rows);
         let mut problems = loaded.diagnostics;
         problems.extend(unresolved);
         let active = Active {

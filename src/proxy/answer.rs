@@ -98,8 +98,7 @@ impl Body for UpstreamBody {
         };
         this.timer.set(None);
         (*this.incoming, *this.source) = (None, Source::Over);
-        this.pool.shared.counters.error(&error);
-        Poll::Ready(Some(Err(error)))
+        Poll::Ready(Some(Err(counted(error, &this.pool.shared.counters))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -146,6 +145,7 @@ impl std::fmt::Debug for UpstreamBody {
 
 /// Counts an answer that broke off before its head as well as after it.
 pub(super) fn counted(error: ProxyError, counters: &Counters) -> ProxyError {
+    tracing::debug!(%error, "no answer");
     counters.error(&error);
     error
 }

@@ -50,7 +50,9 @@ impl Notices {
 
     /// Gives back what could not be written.
     pub(super) fn give_back(&mut self, notices: Vec<Notice>) {
-        notices.into_iter().for_each(|notice| self.put(notice));
+        for notice in notices {
+            self.put(notice);
+        }
     }
 
     /// A journal refused entries: said once at the beginning, counted until it works again.

@@ -125,7 +125,9 @@ impl Active {
                 break;
             }
             let mut batch = Batch::default();
-            page.iter().for_each(|(key, _)| batch.delete(key));
+            for (key, _) in &page {
+                batch.delete(key);
+            }
             self.disk.apply(batch)?;
         }
         self.disk.sync()?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::StoreError;
 use super::changes::Bounds;
 use super::checkpoint;
+use super::compact;
 use super::journal::{Journal, aside_name};
 use super::partition::failing;
 use super::record::Stored;
@@ -31,7 +32,8 @@ pub(super) fn open_state(
     clock: Clock,
     notes: &mut Vec<String>,
 ) -> Result<(State, bool), StoreError> {
-    match State::open(&data.join("state"), bounds) {
+    let dir = data.join("state");
+    match compact::compact(&dir).and_then(|_| State::open(&dir, bounds)) {
         Ok(state) => Ok((state, false)),
         Err(error @ StoreError::Corrupt { .. }) => {
             Ok((replace_state(data, bounds, clock, &error.to_string(), notes)?, true))
@@ -136,7 +138,9 @@ impl Replay<'_> {
         while from < to {
             let (records, next) = self.events.read(from, to, PAGE)?;
             let mut writes = Vec::new();
-            records.iter().for_each(|stored| self.take(stored, keep, &mut writes));
+            for stored in &records {
+                self.take(stored, keep, &mut writes);
+            }
             from = next;
             self.apply(&mut writes, keep, from.saturating_sub(1), 0)?;
         }

@@ -16,6 +16,18 @@ const MAX_BYTES: usize = 16 << 20;
 /// What an event weighs beside its body, in bytes, about.
 const EVENT_BYTES: usize = 512;
 
+/// Events with their sequences, and where to go on.
+pub(super) type Page = (Vec<(Seq, Arc<Event>)>, Seq);
+
+/// What the ring knows of a sequence.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// The event there; `None` if the record is no event.
+    Here(Option<Arc<Event>>),
+    /// Nothing: look in the journal.
+    NotHere,
+}
+
 /// The newest records of the events journal; those that are no events stand as `None`.
 #[derive(Debug, Default)]
 pub(super) struct Ring(Mutex<Inner>);
@@ -44,7 +56,7 @@ impl Ring {
     }
 
     /// Events from `from` on, at most `limit`, and where to go on; `None` if the ring does not reach back to `from`.
-    pub(super) fn range(&self, from: u64, limit: usize) -> Option<(Vec<(Seq, Arc<Event>)>, Seq)> {
+    pub(super) fn range(&self, from: u64, limit: usize) -> Option<Page> {
         let inner = lock(&self.0);
         let start = usize::try_from(from.checked_sub(inner.first)?).ok()?;
         if start >= inner.records.len() {
@@ -63,11 +75,11 @@ impl Ring {
         Some((events, Seq(next)))
     }
 
-    /// The record at `seq`; the outer `None` if the ring does not hold it.
-    pub(super) fn at(&self, seq: u64) -> Option<Option<Arc<Event>>> {
+    /// The record at `seq`.
+    pub(super) fn at(&self, seq: u64) -> Held {
         let inner = lock(&self.0);
-        let at = usize::try_from(seq.checked_sub(inner.first)?).ok()?;
-        inner.records.get(at).cloned()
+        let at = seq.checked_sub(inner.first).and_then(|at| usize::try_from(at).ok());
+        at.and_then(|at| inner.records.get(at)).map_or(Held::NotHere, |event| Held::Here(event.clone()))
     }
 }
 

@@ -11,7 +11,7 @@ use super::changes::Bounds;
 use super::counters::Counters;
 use super::journal::Journal;
 use super::recovery::{self, Replay};
-use super::ring::Ring;
+use super::ring::{Held, Page, Ring};
 use super::state::State;
 use super::{Options, Recovery, StoreError, files, shelve};
 use crate::clock::Clock;
@@ -60,9 +60,9 @@ impl Shared {
         }
         let mut replay = Replay { events: &events, log: &log, state: &state, notes: &mut notes };
         if blank || stale {
-            replay.rebuild()?
+            replay.rebuild()?;
         } else {
-            replay.catch_up()?
+            replay.catch_up()?;
         }
         let checkpoint_log = AtomicU64::new(replay.last_checkpoint_log()?);
         state.sync()?;
@@ -74,7 +74,7 @@ impl Shared {
     }
 
     /// Events from `from` on out of the journal.
-    pub(super) fn events_from(&self, from: u64, limit: usize) -> Result<(Vec<(Seq, Arc<Event>)>, Seq), StoreError> {
+    pub(super) fn events_from(&self, from: u64, limit: usize) -> Result<Page, StoreError> {
         let (records, next) = self.events.read(from, u64::MAX, limit)?;
         let mut events = Vec::with_capacity(records.len());
         for stored in &records {
@@ -90,7 +90,7 @@ impl Shared {
 
     /// One event, from memory or from the journal.
     pub(super) fn event_at(&self, seq: u64) -> Result<Option<Arc<Event>>, StoreError> {
-        if let Some(event) = self.ring.at(seq) {
+        if let Held::Here(event) = self.ring.at(seq) {
             return Ok(event);
         }
         let (records, _) = self.events.read(seq, seq.saturating_add(1), 1)?;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,6 +31,9 @@ const GROUP_BYTES: usize = 8 << 20;
 
 /// How often age is looked at, in milliseconds: partitions to remove, a file of a day to close.
 const SWEEP_MS: i64 = 600_000;
+
+/// Pause after a partition could not be begun.
+const ROLL_PAUSE: Duration = Duration::from_mins(1);
 
 /// Which journal an entry goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,8 @@ pub(super) struct Writer {
     behind: bool,
     notices: Notices,
     swept: Timestamp,
+    /// After a roll that failed: not before this moment again.
+    roll_after: Timestamp,
 }
 
 struct Entry {
@@ -78,7 +84,7 @@ struct Entry {
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Request>) -> Self {
         let swept = shared.clock.now();
-        Self { shared, queue, behind: false, notices: Notices::default(), swept }
+        Self { shared, queue, behind: false, notices: Notices::default(), swept, roll_after: swept }
     }
 
     /// Runs until it is told to close or nobody can ask any more.
@@ -196,7 +202,9 @@ impl Writer {
             }
         }
         self.shared.head.send_replace(Seq(seq));
-        replies.into_iter().for_each(|(seq, reply)| answer(reply, Ok(Seq(seq))));
+        for (seq, reply) in replies {
+            answer(reply, Ok(Seq(seq)));
+        }
     }
 
     fn refuse(&mut self, target: Target, entries: Vec<Entry>, error: &StoreError) {
@@ -220,7 +228,9 @@ impl Writer {
         state.reopen()?;
         Replay { events, log, state, notes: &mut notes }.catch_up()?;
         self.behind = false;
-        notes.into_iter().for_each(|text| self.notice(text));
+        for text in notes {
+            self.notice(text);
+        }
         Ok(())
     }
 
@@ -228,13 +238,14 @@ impl Writer {
     fn housekeep(&mut self) {
         let shared = self.shared.clone();
         let (bytes, age) = (shared.options.partition_bytes, shared.options.partition_age);
-        let events = !self.behind && shared.events.wants_roll(bytes, age);
-        let log = !self.behind && shared.log.wants_roll(bytes, age);
+        let may = !self.behind && shared.clock.now() >= self.roll_after;
+        let events = may && shared.events.wants_roll(bytes, age);
+        let log = may && shared.log.wants_roll(bytes, age);
         if events {
             self.roll_events();
         }
         if log && let Err(error) = shared.log.roll() {
-            self.notice(format!("the log journal could not begin a new partition: {error}"));
+            self.could_not_roll(Target::Log, &error);
         }
         let aged = shared.clock.now().as_millis().saturating_sub(self.swept.as_millis()) >= SWEEP_MS;
         if events || log || aged {
@@ -254,7 +265,9 @@ impl Writer {
             self.roll_events();
             swept = retention::sweep(&shared, &mut found);
         }
-        found.into_iter().for_each(|notice| self.notices.keep(notice));
+        for notice in found {
+            self.notices.keep(notice);
+        }
         if let Err(error) = swept {
             self.notice(format!("old partitions could not be removed: {error}"));
         }
@@ -274,8 +287,15 @@ impl Writer {
             shared.state.apply([], seq, 0)
         });
         if let Err(error) = rolled {
-            self.notice(format!("the events journal could not begin a new partition with a checkpoint: {error}"));
+            self.could_not_roll(Target::Events, &error);
         }
+    }
+
+    fn could_not_roll(&mut self, target: Target, error: &StoreError) {
+        self.roll_after = self.shared.clock.now().plus(ROLL_PAUSE);
+        self.notice(format!(
+            "the {target} journal could not begin a new partition, and goes on with the old one: {error}"
+        ));
     }
 
     fn notice(&mut self, text: String) {
@@ -286,7 +306,9 @@ impl Writer {
     fn take_notices(&mut self, logs: &mut Vec<Entry>) {
         let notes = [self.shared.events.take_notes(), self.shared.log.take_notes()].concat();
         Counters::add(&self.shared.counters.damages, notes.len() as u64);
-        notes.into_iter().for_each(|text| self.notice(text));
+        for text in notes {
+            self.notice(text);
+        }
         let notices = self.notices.take();
         if notices.is_empty() {
             return;

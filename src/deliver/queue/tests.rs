@@ -1,3 +1,5 @@
+//! Rows, and a property over random failures and crashes.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

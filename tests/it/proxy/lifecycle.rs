@@ -3,6 +3,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use shopbell::proxy::{Counters, Origin, Shared, Upstream, bind, spawn_core};
+use tower::ServiceExt;
 
 use crate::support::upstream::{Peer, Proxy, Scripted, eventually};
 
@@ -127,6 +128,28 @@ fn unfinished_answers_are_not_mixed_up() {
     assert_eq!(shop.connections(), 3, "bytes nobody asked for end a connection");
 }
 
+/// What a layer does between us and the shop: other bodies, both ways.
+#[test]
+fn a_layer_may_change_the_bodies() {
+    use http_body_util::BodyExt;
+    let shop = Scripted::answering(OK);
+    let shared = Shared::new(shop.config());
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let listener = bind(([127, 0, 0, 1], 0).into(), 1).unwrap().remove(0);
+    let mut client = Peer::connect(listener.local_addr().unwrap());
+    let upstream = Arc::clone(&shared);
+    let make = move || {
+        let boxed = |request: http::Request<hyper::body::Incoming>| request.map(BodyExt::boxed);
+        let inner = ServiceExt::<http::Request<_>>::map_request(Upstream::new(upstream), boxed);
+        inner.map_response(|answer| answer.map(BodyExt::boxed_unsync))
+    };
+    let core = spawn_core(0, listener, make, shared, stopped).unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!((client.answer().body.as_slice(), shop.request().body.as_slice()), (&b"ok"[..], &b"hello"[..]));
+    drop((client, stop));
+    core.join().unwrap().unwrap();
+}
+
 /// Two cores on one port: the kernel spreads visitors over them, the bounds and counters are one.
 #[test]
 fn cores_share_the_port_and_the_bounds() {
@@ -189,6 +212,7 @@ fn one_visitor_too_many_is_told_so() {
     }
     let mut third = proxy.client();
     assert_eq!(third.answer().first(), "HTTP/1.1 503 Service Unavailable");
+    assert_eq!(third.rest(), b"");
     assert_eq!(Counters::get(&proxy.shared.counters.refused_connections), 1);
     drop(clients);
     eventually("there is room again", || proxy.shared.open_connections() == 0);

@@ -6,4 +6,5 @@ mod heads; // what changes in a head and what does not
 mod http2; // prior knowledge
 mod lifecycle; // pool, limits, drain
 mod smuggling; // requests that two readers could take differently
-mod upgrades; // WebSocket and others
+mod upgrades;
+mod with_tap; // as app puts them together // WebSocket and others

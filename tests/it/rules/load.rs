@@ -182,7 +182,7 @@ proptest! {
         let start = cut.0.index(text.len());
         let end = (start + cut.1).min(text.len());
         text.drain(start..end);
-        let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let lines = text.split(|byte| *byte == b'\n').count();
         let loaded = load(&[SourceFile { path: "shop.toml".to_owned(), bytes: text }]);
         for fault in &loaded.diagnostics {
             prop_assert!(fault.line <= lines);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use shopbell::clock::Clock;
 use shopbell::id::{Seq, WebhookId};
 use shopbell::model::record::EventEntry;
-use shopbell::model::{Identity, Timestamp, Waiting, Write};
+use shopbell::model::{Identity, Timestamp, Waiting, WebhookName, Write};
 use shopbell::store::{LogQuery, Options, Store, StoreError};
 
 use super::support::{NOW, cursor, entry, event, ids, notice, open, open_with, partitions, remember, title};
@@ -51,9 +51,9 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
-            copy(&entry.path(), &target)
+            copy(&entry.path(), &target);
         } else {
-            assert!(fs::copy(entry.path(), target).is_ok())
+            assert!(fs::copy(entry.path(), target).is_ok());
         }
     }
 }
@@ -116,7 +116,11 @@ async fn a_cut_or_lost_file_is_told_and_the_sequence_goes_on_behind_it() {
             None => fs::remove_dir_all(&part).unwrap(),
         }
         let (store, recovery) = open_with(dir.path(), Options::default());
-        assert!(!recovery.notes.is_empty(), "{cut:?}");
+        assert!(
+            recovery.notes.len() == 1 && recovery.notes[0].contains("lost its end"),
+            "{cut:?}: {:?}",
+            recovery.notes
+        );
         assert_eq!(title(&store, "20").await.as_deref(), Some("kept"), "the state is whole");
         let seq = store.commit(vec![entry("new")], vec![]).await.unwrap();
         assert!(seq > Seq(20), "{cut:?}: {seq}");
@@ -196,12 +200,24 @@ async fn a_damaged_state_is_built_anew() {
     for (name, damage) in damages {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) = open_with(dir.path(), tiny());
-        let name_row = Write::WebhookName { name: "erp".to_owned(), id: webhook, retired: None, secret: None };
+        let name_row = Write::WebhookName(WebhookName {
+            name: "erp".to_owned(),
+            id: webhook,
+            created: Timestamp::default(),
+            retired: None,
+            secret: None,
+        });
         store.commit(vec![], vec![name_row, cursor(1, 1)]).await.unwrap();
         store
             .commit(
                 vec![],
-                vec![Write::WebhookName { name: "x".to_owned(), id: WebhookId(5), retired: None, secret: None }],
+                vec![Write::WebhookName(WebhookName {
+                    name: "x".to_owned(),
+                    id: WebhookId(5),
+                    created: Timestamp::default(),
+                    retired: None,
+                    secret: None,
+                })],
             )
             .await
             .unwrap();

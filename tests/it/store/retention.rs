@@ -81,7 +81,7 @@ async fn what_somebody_needs_stays_until_the_budget_is_spent_and_is_counted_then
 async fn old_partitions_go_with_time() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::simulated(Timestamp::from_millis(NOW));
-    let day = Duration::from_secs(86_400);
+    let day = Duration::from_hours(24);
     let (store, _) = Store::open(dir.path(), Options { retention: 3 * day, ..Options::default() }, clock).unwrap();
     let mut most = 0;
     for _ in 0..10 {

@@ -61,14 +61,14 @@ impl Seen {
 
 impl Peer {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).expect("a test socket");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a test socket");
+        stream.set_nodelay(true).expect("a test socket");
         Self { stream, buffer: Vec::new() }
     }
 
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        Self::new(TcpStream::connect(address).unwrap())
+        Self::new(TcpStream::connect(address).expect("a test socket"))
     }
 
     /// Writes; an error is the other side's close, which the test sees elsewhere.
@@ -78,7 +78,7 @@ impl Peer {
 
     /// Reads some more; false at the end or at a reset.
     fn fill(&mut self) -> bool {
-        let mut space = [0; 65_536];
+        let mut space = vec![0; 65_536];
         match self.stream.read(&mut space) {
             Ok(0) => false,
             Ok(read) => {
@@ -113,7 +113,7 @@ impl Peer {
 
     /// The next head, without anything behind it.
     pub(crate) fn head(&mut self) -> Option<String> {
-        self.until(b"\r\n\r\n").map(|head| String::from_utf8(head).unwrap())
+        self.until(b"\r\n\r\n").map(|head| String::from_utf8(head).expect("a test socket"))
     }
 
     /// The next message with its body, by Content-Length or chunks; `bodyless` for answers to HEAD, 204 and 304.
@@ -130,7 +130,8 @@ impl Peer {
         } else if value("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
             loop {
                 let line = self.until(b"\r\n")?;
-                let size = usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim(), 16).unwrap();
+                let size =
+                    usize::from_str_radix(std::str::from_utf8(&line).expect("text").trim(), 16).expect("a test socket");
                 raw.extend_from_slice(&line);
                 if size == 0 {
                     loop {
@@ -147,7 +148,7 @@ impl Peer {
                 body.extend_from_slice(&chunk[..size]);
             }
         } else if let Some(length) = value("content-length") {
-            body = self.take(length.parse().unwrap())?;
+            body = self.take(length.parse().expect("a test socket"))?;
             raw.extend_from_slice(&body);
         }
         Some(Seen { body, raw, ..seen })
@@ -167,7 +168,7 @@ impl Peer {
 
     /// Ends the connection with a reset.
     pub(crate) fn reset(self) {
-        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a test socket");
     }
 
     pub(crate) fn close_write(&self) {
@@ -197,7 +198,7 @@ impl Turn {
     /// Reads the next request and records it.
     pub(crate) fn request(&mut self) -> Option<Seen> {
         let seen = self.peer.message(false)?;
-        self.requests.lock().unwrap().push(seen.clone());
+        self.requests.lock().expect("no poison").push(seen.clone());
         Some(seen)
     }
 }
@@ -205,8 +206,8 @@ impl Turn {
 impl Scripted {
     /// Runs `script` in a thread per connection.
     pub(crate) fn start(script: impl Fn(&mut Turn) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a test socket");
+        let address = listener.local_addr().expect("a test socket");
         let (requests, connections, open) =
             (Arc::default(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let shop = Self {
@@ -250,7 +251,7 @@ impl Scripted {
 
     /// The requests so far.
     pub(crate) fn requests(&self) -> Vec<Seen> {
-        self.requests.lock().unwrap().clone()
+        self.requests.lock().expect("no poison").clone()
     }
 
     /// The only request.
@@ -289,11 +290,12 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn start(config: Config) -> Self {
         let shared = Shared::new(config);
-        let listener = bind(([127, 0, 0, 1], 0).into(), 1).unwrap().remove(0);
-        let address = listener.local_addr().unwrap();
+        let listener = bind(([127, 0, 0, 1], 0).into(), 1).expect("a test socket").remove(0);
+        let address = listener.local_addr().expect("a test socket");
         let (stop, stopped) = watch::channel(false);
         let upstream = Arc::clone(&shared);
-        let core = spawn_core(0, listener, move || Upstream::new(upstream), Arc::clone(&shared), stopped).unwrap();
+        let core = spawn_core(0, listener, move || Upstream::new(upstream), Arc::clone(&shared), stopped)
+            .expect("a test socket");
         Self { address, shared, stop, core: Some(core) }
     }
 
@@ -332,7 +334,7 @@ impl Drop for Proxy {
         if let Some(core) =
             self.core.take().filter(|_| !std::thread::panicking() && self.shared.open_connections() == 0)
         {
-            core.join().unwrap().unwrap();
+            core.join().expect("a test socket").expect("a test socket");
         }
     }
 }
