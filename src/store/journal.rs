@@ -113,7 +113,7 @@ impl Journal {
     /// The written partition; after an error it is opened again, and what was not acknowledged is taken back.
     fn ready<'a>(&self, writing: &'a mut Writing) -> Result<&'a mut Active, StoreError> {
         if let Writing::Broken { first, next } = *writing {
-            // sled holds the lock of its file until the last clone is gone.
+            // The file stays locked until the last clone is gone.
             self.show(first, None);
             let (mut active, found) = Active::open(&self.dir, first, self.clock.now())?;
             if found.last_any >= next {
