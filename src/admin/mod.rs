@@ -1,1 +1,98 @@
-//! admin
+//! The operator's API: what the command line talks to, over the control socket of the running process.
+//!
+//! JSON in and out; an error is `{"error": "…"}` with a fitting status. Everything is small and bounded.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v1/status` | [`StatusView`] |
+//! | `POST /v1/reload` | [`ReloadView`] |
+//! | `GET /v1/log?webhook=&topic=&id=&text=&kind=&since=&before=&limit=` | a list of [`LogRow`], newest first |
+//! | `GET /v1/events?from=&limit=&wait_ms=` | [`EventsView`]: events from a sequence on; waits for the next if there is none yet |
+//! | `GET /v1/webhooks`, `GET /v1/webhooks/{name or id}` | [`WebhookView`], one or a list |
+//! | `POST /v1/webhooks/{name or id}/{enable,disable,pause,resume,ping}` | [`WebhookView`] or [`PingView`] |
+//! | `GET /metrics` | OpenMetrics text |
+
+mod control;
+mod error;
+mod log;
+mod row;
+mod status;
+mod view;
+mod webhooks;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use prometheus_client::registry::Registry;
+
+use crate::clock::{Clock, Timestamp};
+use crate::deliver::Deliverer;
+use crate::engine::Rules;
+use crate::store::Store;
+
+pub use crate::model::id_json;
+pub use control::{ControlError, bind_control, connect_control, serve_control};
+pub use error::ApiError;
+pub use row::{LogKind, LogRow};
+pub use view::{Backlog, EventsView, PingView, ReloadView, RulesView, StatusView, WebhookView};
+
+/// Everything the API needs; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Journals and state.
+    pub store: Store,
+    /// The delivery side; absent where no process runs and the store was opened only to look into it.
+    pub deliverer: Option<Deliverer>,
+    /// The rules in force.
+    pub rules: Rules,
+    /// Where every room has registered its counters.
+    pub metrics: Arc<Registry>,
+    /// What time it is.
+    pub clock: Clock,
+    /// What the process is, for `status`.
+    pub about: Arc<About>,
+}
+
+/// What a process is and where it stands.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// When it started.
+    pub started: Timestamp,
+    /// Where visitors come in.
+    pub listen: String,
+    /// Where the shop is.
+    pub upstream: String,
+    /// The rules directory.
+    pub rules_dir: String,
+    /// The data directory.
+    pub data_dir: String,
+}
+
+/// The API as a service.
+pub fn router(admin: Admin) -> Router {
+    Router::new()
+        .route("/v1/status", get(status::status))
+        .route("/v1/reload", post(status::reload))
+        .route("/v1/log", get(log::search))
+        .route("/v1/events", get(log::events))
+        .route("/v1/webhooks", get(webhooks::list))
+        .route("/v1/webhooks/{which}", get(webhooks::show))
+        .route("/v1/webhooks/{which}/{action}", post(webhooks::act))
+        .route("/metrics", get(metrics))
+        .fallback(async || ApiError::NotFound("no such address; see the table in src/admin/mod.rs".to_owned()))
+        .with_state(admin)
+}
+
+/// OpenMetrics text 1.0 of all counters.
+async fn metrics(axum::extract::State(admin): axum::extract::State<Admin>) -> Response {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &admin.metrics) {
+        Ok(()) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
+        Err(fault) => ApiError::Internal(format!("the counters cannot be written out: {fault}")).into_response(),
+    }
+}
+
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

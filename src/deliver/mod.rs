@@ -1,12 +1,39 @@
 //! From the journal to the receivers: scheduler, attempts, signatures, retries, the address guard, pings.
+//!
+//! | file | role |
+//! |---|---|
+//! | `queue/` | one webhook's deliveries, pure: what may go out, what is written |
+//! | `scheduler/` | the one task that reads the journal, starts attempts and makes results durable |
+//! | `flight.rs`, `attempt.rs` | one delivery on its way, and its one POST with the verdict |
+//! | `request.rs`, `php_json.rs`, `spelling.rs` | the bytes on the wire |
+//! | `retry.rs` | gaps, jitter, Retry-After |
+//! | `client.rs`, `connector.rs`, `guard.rs` | connections, and where they may go |
+//! | `counters.rs` | what is counted |
+
+mod attempt;
+mod client;
+mod connector;
+mod counters;
+mod flight;
+mod guard;
+mod php_json;
+mod queue;
+mod request;
+mod retry;
+mod scheduler;
+mod spelling;
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::model::{Health, Status, Webhook, WebhookId};
 use crate::store::Store;
+
+pub use client::{AnswerBody, BoxError, Client};
+pub use counters::Counters;
+use scheduler::{Command, Scheduler};
 
 /// The webhooks in force, swapped as a whole.
 pub type Webhooks = watch::Receiver<Arc<Vec<Arc<Webhook>>>>;
@@ -20,40 +47,83 @@ pub struct Guard {
     pub ours: Vec<std::net::SocketAddr>,
 }
 
+/// Requests to the scheduler that may wait at once; more callers wait for their turn.
+const COMMANDS_MAX: usize = 64;
+
+/// What callers are told once the scheduler has ended.
+const STOPPING: &str = "deliveries are stopping: shopbell is shutting down";
+
 /// The running delivery side; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Deliverer {}
+pub struct Deliverer {
+    commands: mpsc::Sender<Command>,
+    stopped: watch::Receiver<bool>,
+    counters: Counters,
+}
 
 impl Deliverer {
     /// Starts scheduling on the current runtime. Ends when `shutdown` changes: attempts in flight get up to 25 s.
     pub fn start(
-        _store: Store,
-        _webhooks: Webhooks,
-        _guard: Guard,
-        _clock: Clock,
-        _shutdown: watch::Receiver<bool>,
+        store: Store,
+        webhooks: Webhooks,
+        guard: Guard,
+        clock: Clock,
+        shutdown: watch::Receiver<bool>,
     ) -> Self {
-        todo!()
+        Self::start_with(client::client(guard), store, webhooks, clock, shutdown)
+    }
+
+    /// The same with a client of one's own. It answers for what [`Guard`] does otherwise, and must follow no redirect.
+    pub fn start_with(
+        client: Client,
+        store: Store,
+        webhooks: Webhooks,
+        clock: Clock,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let (done, stopped) = watch::channel(false);
+        let counters = Counters::default();
+        let scheduler = Scheduler::new(client, store, webhooks, clock, counters.clone());
+        tokio::spawn(async move {
+            scheduler.run(inbox, shutdown).await;
+            let _ = done.send(true);
+        });
+        Self { commands, stopped, counters }
     }
 
     /// Waits until the scheduler has stopped.
     pub async fn stopped(&self) {
-        todo!()
+        // An error says that the scheduler's task is gone, which is just as well.
+        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
 
     /// Lays a status over the file's, or takes the overlay away (`Active`: failure count and breaker are reset, held events
-    /// go out in order). `actor` is for the log. `Err` tells people why not.
-    pub async fn set_status(&self, _webhook: WebhookId, _status: Status, _actor: &str) -> Result<Health, String> {
-        todo!()
+    /// go out in order). `actor` is for the log. `Err` tells people why not. Returns when it is on disk.
+    pub async fn set_status(&self, webhook: WebhookId, status: Status, actor: &str) -> Result<Health, String> {
+        let actor = actor.to_owned();
+        self.ask(|reply| Command::SetStatus { webhook, status, actor, reply }).await?
     }
 
     /// Pings now: `Ok` is the answer's status, `Err` says what went wrong.
-    pub async fn ping(&self, _webhook: WebhookId) -> Result<u16, String> {
-        todo!()
+    pub async fn ping(&self, webhook: WebhookId) -> Result<u16, String> {
+        self.ask(|reply| Command::Ping { webhook, reply }).await?
     }
 
-    /// Deliveries not yet ended: (waiting and deferred, journal events behind the cursor at least).
-    pub async fn backlog(&self, _webhook: WebhookId) -> (u64, u64) {
-        todo!()
+    /// Deliveries not yet ended: (waiting and deferred, journal events behind the cursor at least). Zeros for a webhook
+    /// that is not in force.
+    pub async fn backlog(&self, webhook: WebhookId) -> (u64, u64) {
+        self.ask(|reply| Command::Backlog { webhook, reply }).await.unwrap_or_default()
+    }
+
+    /// What was counted since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, String> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| STOPPING.to_owned())?;
+        answer.await.map_err(|_| STOPPING.to_owned())
     }
 }

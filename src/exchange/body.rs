@@ -66,6 +66,15 @@ pub enum Part<T> {
 }
 
 impl<T> Part<T> {
+    /// The same, borrowed.
+    pub const fn as_ref(&self) -> Part<&T> {
+        match self {
+            Self::Is(value) => Part::Is(value),
+            Self::NotThis => Part::NotThis,
+            Self::Damaged(damage) => Part::Damaged(*damage),
+        }
+    }
+
     /// The value, where there is one.
     pub fn ok(self) -> Option<T> {
         match self {

@@ -4,15 +4,23 @@
 //! guessing where a body was cut or cannot be decoded.
 
 mod body;
+mod charset;
+mod cookies;
+mod decoding;
+mod field_tree;
 mod fields;
 mod head;
+mod json;
 mod lines;
 mod multipart;
+mod part_scanner;
 mod reading;
 mod url;
+mod urlencoded;
 
 pub use crate::clock::{Clock, Timestamp};
 pub use body::{CapturedBody, Damage, Part};
+pub use charset::{charset_of_content_type, charset_of_label};
 pub use fields::{FieldPath, Fields};
 pub use head::{RequestHead, ResponseHead};
 pub use lines::{RecordedLine, parse_line};

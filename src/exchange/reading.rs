@@ -1,10 +1,18 @@
 //! One exchange read lazily: every view is computed at most once, whoever asks.
 
+use std::sync::{LazyLock, OnceLock};
+
 use encoding_rs::Encoding;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use serde_json::Value;
 
-use super::{Exchange, Fields, Part, Url};
+use super::charset::{Labelled, charset_of_content_type};
+use super::cookies::{request_cookies, response_cookies};
+use super::decoding::{Decoded, decode};
+use super::json::{is_json, read_json};
+use super::multipart::read_multipart;
+use super::urlencoded::{read_query, read_urlencoded};
+use super::{Damage, Exchange, Fields, Part, Url};
 
 /// How a shop's bytes are to be read.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +32,28 @@ impl Default for ReadOptions {
 pub struct Reading {
     exchange: Exchange,
     options: ReadOptions,
+    views: Views,
+}
+
+/// What has been computed so far.
+#[derive(Debug, Default)]
+struct Views {
+    query: OnceLock<Fields>,
+    request_body: OnceLock<Decoded>,
+    form: OnceLock<Part<Fields>>,
+    json: OnceLock<Part<Value>>,
+    cookies: OnceLock<Vec<(String, String)>>,
+    referer: OnceLock<Option<Url>>,
+    location: OnceLock<Option<Url>>,
+    response_cookies: OnceLock<Vec<(String, String)>>,
+    response_text: OnceLock<(String, Option<Damage>)>,
+    response_json: OnceLock<Part<Value>>,
 }
 
 impl Reading {
     /// Wraps an exchange; nothing is decoded yet.
     pub fn new(exchange: Exchange, options: ReadOptions) -> Self {
-        Self { exchange, options }
+        Self { exchange, options, views: Views::default() }
     }
 
     /// The exchange itself.
@@ -44,17 +68,32 @@ impl Reading {
 
     /// The query's fields.
     pub fn query(&self) -> &Fields {
-        todo!()
+        self.views.query.get_or_init(|| read_query(self.exchange.request.query(), self.options.charset))
     }
 
-    /// The request body as form fields (urlencoded or multipart).
+    /// The request body as form fields (urlencoded or multipart, by its label). A form whose end is missing is one still,
+    /// as long as there are fields to be had: then [`Fields::damage`] says that others may be missing.
     pub fn form(&self) -> Part<&Fields> {
-        todo!()
+        self.views.form.get_or_init(|| self.read_form()).as_ref()
     }
 
-    /// The request body as JSON.
+    /// The request body as JSON, by its label or its look.
     pub fn json(&self) -> Part<&Value> {
-        todo!()
+        let read = || {
+            let (content_type, body) = (content_type(self.headers()), self.request_body());
+            let multipart = essence(&content_type).starts_with("multipart/");
+            match body.damage {
+                None if body.bytes.is_empty() || multipart => Part::NotThis,
+                Some(damage) if body.bytes.is_empty() => Part::Damaged(damage),
+                damage => {
+                    let text =
+                        Labelled { bytes: &body.bytes, content_type: &content_type, otherwise: self.options.charset }
+                            .text();
+                    read_json(&text, is_json(&essence(&content_type)), damage)
+                }
+            }
+        };
+        self.views.json.get_or_init(read).as_ref()
     }
 
     /// Request headers.
@@ -64,36 +103,124 @@ impl Reading {
 
     /// Request cookies in order, values percent-decoded.
     pub fn cookies(&self) -> &[(String, String)] {
-        todo!()
+        self.views.cookies.get_or_init(|| request_cookies(self.headers(), self.options.charset))
     }
 
     /// The `Referer`, taken apart.
     pub fn referer(&self) -> Option<&Url> {
-        todo!()
+        self.views.referer.get_or_init(|| self.read_url(self.headers(), &header::REFERER)).as_ref()
     }
 
     /// The response's `Location`, resolved and taken apart.
     pub fn location(&self) -> Option<&Url> {
-        todo!()
+        self.views.location.get_or_init(|| self.read_url(self.response_headers(), &header::LOCATION)).as_ref()
     }
 
     /// Response headers; empty if no response came.
     pub fn response_headers(&self) -> &HeaderMap {
-        todo!()
+        static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+        self.exchange.response.as_ref().map_or(&NONE, |response| &response.headers)
     }
 
     /// Cookies the response sets, in order, values percent-decoded; a deleted one has an empty value.
     pub fn response_cookies(&self) -> &[(String, String)] {
-        todo!()
+        let read = || response_cookies(self.response_headers(), self.exchange.at, self.options.charset);
+        self.views.response_cookies.get_or_init(read)
     }
 
-    /// The response body as text, content coding undone, in its charset. `NotThis` for an empty body.
+    /// The response body as text, content coding undone, in its charset. `NotThis` for an empty body, and for images and
+    /// other bodies that are no text.
     pub fn response_text(&self) -> Part<&str> {
-        todo!()
+        match self.response_body() {
+            (_, Some(damage)) => Part::Damaged(*damage),
+            (text, None) if text.is_empty() => Part::NotThis,
+            (text, None) => Part::Is(text),
+        }
     }
 
     /// The response body as JSON, whatever its label says (legacy shops label JSON as HTML).
     pub fn response_json(&self) -> Part<&Value> {
-        todo!()
+        let read = || {
+            let labelled = is_json(&essence(&content_type(self.response_headers())));
+            match self.response_body() {
+                (text, Some(damage)) if text.is_empty() => Part::Damaged(*damage),
+                (text, None) if text.is_empty() => Part::NotThis,
+                (text, damage) => read_json(text, labelled, *damage),
+            }
+        };
+        self.views.response_json.get_or_init(read).as_ref()
     }
+
+    fn request_body(&self) -> &Decoded {
+        self.views.request_body.get_or_init(|| decode(self.headers(), &self.exchange.request_body))
+    }
+
+    fn read_form(&self) -> Part<Fields> {
+        let content_type = content_type(self.headers());
+        let kind = essence(&content_type);
+        let multipart = kind == "multipart/form-data";
+        if !multipart && kind != "application/x-www-form-urlencoded" {
+            return Part::NotThis;
+        }
+        let body = self.request_body();
+        match body.damage {
+            None if self.exchange.request_body.total == 0 => return Part::NotThis,
+            Some(damage) if body.bytes.is_empty() => return Part::Damaged(damage),
+            _ => {}
+        }
+        let charset = charset_of_content_type(&content_type).unwrap_or(self.options.charset);
+        let fields = if multipart {
+            read_multipart(&body.bytes, &content_type, charset, body.damage)
+        } else {
+            Some(read_urlencoded(&body.bytes, charset, body.damage))
+        };
+        let Some(fields) = fields else { return Part::Damaged(Damage::Undecodable) };
+        match fields.damage() {
+            Some(damage) if fields.pairs().is_empty() => Part::Damaged(damage),
+            _ => Part::Is(fields),
+        }
+    }
+
+    /// The response's text as far as it is known. A binary body has none.
+    fn response_body(&self) -> &(String, Option<Damage>) {
+        self.views.response_text.get_or_init(|| {
+            let content_type = content_type(self.response_headers());
+            if is_binary(&essence(&content_type)) {
+                return (String::new(), None);
+            }
+            let body = decode(self.response_headers(), &self.exchange.response_body);
+            let text =
+                Labelled { bytes: &body.bytes, content_type: &content_type, otherwise: self.options.charset }.text();
+            (text.into_owned(), body.damage)
+        })
+    }
+
+    fn read_url(&self, headers: &HeaderMap, name: &header::HeaderName) -> Option<Url> {
+        let bytes = headers.get(name)?.as_bytes();
+        let request = &self.exchange.request;
+        let resolve =
+            |text: &str| Url::resolve(text, &request.host(), request.path(), request.secure, self.options.charset);
+        Some(match std::str::from_utf8(bytes) {
+            Ok(text) => resolve(text),
+            // Raw bytes of the shop's own charset: escaped, they are read as such.
+            Err(_) => resolve(&percent_encoding::percent_encode(bytes, percent_encoding::CONTROLS).to_string()),
+        })
+    }
+}
+
+/// `Content-Type` as sent; bytes beyond ASCII, which no label has, are replaced.
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
+}
+
+/// Type and subtype in lower case, without parameters.
+fn essence(content_type: &str) -> String {
+    content_type.split([';', ',']).next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn is_binary(essence: &str) -> bool {
+    let kind = essence.split('/').next().unwrap_or_default();
+    (matches!(kind, "image" | "audio" | "video" | "font") && !essence.ends_with("xml"))
+        || matches!(essence, "application/pdf" | "application/zip")
 }

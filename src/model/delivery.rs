@@ -1,8 +1,10 @@
 //! A delivery: one event for one webhook, until it is delivered or given up.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::{EventUid, Identity, Seq, Timestamp, Topic, WebhookId};
+use super::{EventUid, Identity, Seq, Timestamp, Topic, Verdict, WebhookId};
 
 /// A delivery that was tried and is not yet due again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,36 @@ impl DeliveryEnd {
     }
 }
 
+/// What follows from one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The delivery is done.
+    Delivered,
+    /// It is tried again.
+    Retry {
+        /// Not before this moment.
+        due: Timestamp,
+    },
+    /// It is given up.
+    GiveUp(DeliveryEnd),
+}
+
+impl Decision {
+    /// 410 Gone: the receiver says that it will never come back (RFC 9110, section 15.5.11).
+    pub const GONE: u16 = 410;
+
+    /// What follows from an attempt that ended at `now` with `status` (where an answer came) and `verdict`, when the
+    /// schedule's next gap is `gap` (`None`: it was the last attempt).
+    pub fn after(verdict: &Verdict, status: Option<u16>, gap: Option<Duration>, now: Timestamp) -> Self {
+        match (verdict, gap) {
+            (Verdict::Ok, _) => Self::Delivered,
+            (Verdict::Failed { .. }, _) if status == Some(Self::GONE) => Self::GiveUp(DeliveryEnd::Gone),
+            (Verdict::Failed { .. }, Some(gap)) => Self::Retry { due: now.plus(gap) },
+            (Verdict::Failed { .. }, None) => Self::GiveUp(DeliveryEnd::Exhausted),
+        }
+    }
+}
+
 /// The end of a delivery, as the log keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -67,4 +99,28 @@ pub struct Outcome {
     pub end: DeliveryEnd,
     /// The webhook's `failure_count` after it.
     pub failure_count: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FailureClass;
+
+    #[test]
+    fn an_attempt_decides_what_follows() {
+        let (now, gap) = (Timestamp::from_millis(1_000), Duration::from_secs(5));
+        let failed = Verdict::Failed { class: FailureClass::Status, text: String::new() };
+        let retry = Decision::Retry { due: Timestamp::from_millis(6_000) };
+        let rows = [
+            (Verdict::Ok, Some(200), Some(gap), Decision::Delivered),
+            (Verdict::Ok, Some(302), None, Decision::Delivered),
+            (failed.clone(), Some(500), Some(gap), retry),
+            (failed.clone(), None, Some(gap), retry),
+            (failed.clone(), Some(404), None, Decision::GiveUp(DeliveryEnd::Exhausted)),
+            (failed, Some(410), Some(gap), Decision::GiveUp(DeliveryEnd::Gone)),
+        ];
+        for (verdict, status, gap, decision) in rows {
+            assert_eq!(Decision::after(&verdict, status, gap, now), decision, "{verdict:?} {status:?}");
+        }
+    }
 }

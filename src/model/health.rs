@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Status, Timestamp};
+use super::{DeliveryEnd, Status, Timestamp, Webhook};
 
 /// Why the status in force differs from the file's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,5 +82,139 @@ impl Health {
                 file_status != Status::Disabled && self.overlay.as_ref().is_some_and(by_us)
             }
         }
+    }
+
+    /// Takes note of a failed attempt; the delivery may still succeed.
+    pub fn attempt_failed(&mut self, at: Timestamp) {
+        self.failed_attempts = self.failed_attempts.saturating_add(1);
+        self.last_failure = Some(at);
+    }
+
+    /// Takes note of a delivery that the receiver took: the counts of consecutive failures start again.
+    pub fn delivered(&mut self, at: Timestamp) {
+        self.failure_count = 0;
+        self.failed_attempts = 0;
+        self.last_success = Some(at);
+    }
+
+    /// Takes note of a delivery that was given up. Gives `true` where this disables the webhook: at its
+    /// `max_delivery_failures` (WooCommerce documents 5), or at once where the receiver is gone.
+    pub fn delivery_failed(&mut self, webhook: &Webhook, end: DeliveryEnd, at: Timestamp, detail: &str) -> bool {
+        self.failure_count = self.failure_count.saturating_add(1);
+        let reason = match end {
+            DeliveryEnd::Gone => OverlayReason::Gone,
+            _ if self.failure_count >= webhook.max_delivery_failures => OverlayReason::Failures,
+            _ => return false,
+        };
+        if self.status(webhook.status, &webhook.url) == Status::Disabled {
+            return false;
+        }
+        self.overlay = Some(Overlay::over(webhook, Status::Disabled, reason, at, detail));
+        true
+    }
+
+    /// Somebody (`actor`, for people) wants `status` in force. `Active` forgets the failures, so that the first failure
+    /// after it does not disable the webhook again; WooCommerce keeps them and does.
+    pub fn set_status(&mut self, webhook: &Webhook, status: Status, at: Timestamp, actor: &str) {
+        if status == Status::Active {
+            self.failure_count = 0;
+            self.failed_attempts = 0;
+        }
+        self.overlay = (status != webhook.status)
+            .then(|| Overlay::over(webhook, status, OverlayReason::Operator, at, &format!("by {actor}")));
+    }
+
+    /// Drops an overlay that was laid over another `status` or `url` than the file has now, and the failures with it.
+    /// Gives whether there was one.
+    pub fn follow_file(&mut self, webhook: &Webhook) -> bool {
+        let stale = |overlay: &Overlay| overlay.file_status != webhook.status || overlay.file_url != webhook.url;
+        let dropped = self.overlay.take_if(|overlay| stale(overlay)).is_some();
+        if dropped {
+            self.failure_count = 0;
+            self.failed_attempts = 0;
+        }
+        dropped
+    }
+
+    /// Whether a ping is due: the webhook is active and its URL was never pinged.
+    pub fn ping_due(&self, webhook: &Webhook) -> bool {
+        let active = self.status(webhook.status, &webhook.url) == Status::Active && webhook.held.is_none();
+        active && self.pinged_url.as_deref() != Some(webhook.url.as_str())
+    }
+
+    /// Takes note of a ping to `url`; `answered`: it came back with status 200, and nothing else (WooCommerce's rule).
+    pub fn pinged(&mut self, url: &str, answered: bool) {
+        self.pending_delivery = !answered;
+        self.pinged_url = Some(url.to_owned());
+    }
+}
+
+impl Overlay {
+    fn over(webhook: &Webhook, status: Status, reason: OverlayReason, since: Timestamp, detail: &str) -> Self {
+        let (file_status, file_url) = (webhook.status, webhook.url.clone());
+        Self { status, reason, since, detail: detail.to_owned(), file_status, file_url }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WebhookId;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn webhook() -> Webhook {
+        Webhook { max_delivery_failures: 3, ..Webhook::new(WebhookId(1), "erp", "https://erp.example/in") }
+    }
+
+    #[test]
+    fn consecutive_failures_disable_and_activation_forgets_them() {
+        let (webhook, mut health) = (webhook(), Health::default());
+        let fail = |health: &mut Health| health.delivery_failed(&webhook, DeliveryEnd::Exhausted, NOW, "500");
+        assert!(!fail(&mut health));
+        health.delivered(NOW);
+        assert!(!fail(&mut health));
+        assert!(!fail(&mut health));
+        assert_eq!(health.status(webhook.status, &webhook.url), Status::Active);
+        assert!(fail(&mut health), "the third in a row");
+        assert!(!fail(&mut health), "it is disabled only once");
+        assert_eq!(health.status(webhook.status, &webhook.url), Status::Disabled);
+        assert!(health.wants(webhook.status, &webhook.url, false), "its events are held");
+        health.set_status(&webhook, Status::Active, NOW, "cli");
+        assert_eq!((health.failure_count, health.overlay.as_ref()), (0, None));
+    }
+
+    #[test]
+    fn gone_disables_at_once() {
+        let mut health = Health::default();
+        assert!(health.delivery_failed(&webhook(), DeliveryEnd::Gone, NOW, "410"));
+        assert_eq!(health.overlay.map(|overlay| overlay.reason), Some(OverlayReason::Gone));
+    }
+
+    #[test]
+    fn an_overlay_ends_when_the_file_changes() {
+        let (webhook, mut health) = (webhook(), Health::default());
+        health.set_status(&webhook, Status::Paused, NOW, "cli");
+        assert!(!health.follow_file(&webhook));
+        assert_eq!(health.status(webhook.status, &webhook.url), Status::Paused);
+        let moved = Webhook { url: "https://other.example/".into(), ..webhook };
+        assert_eq!(health.status(moved.status, &moved.url), Status::Active);
+        assert!(health.follow_file(&moved));
+        assert_eq!(health.overlay, None);
+    }
+
+    #[test]
+    fn a_ping_is_due_once_for_each_url() {
+        let (mut webhook, mut health) = (webhook(), Health::default());
+        assert!(health.ping_due(&webhook));
+        health.pinged(&webhook.url, false);
+        assert!(health.pending_delivery && !health.ping_due(&webhook));
+        webhook.url = "https://other.example/".into();
+        assert!(health.ping_due(&webhook));
+        health.pinged(&webhook.url, true);
+        assert!(!health.pending_delivery);
+        webhook.status = Status::Paused;
+        webhook.url = "https://third.example/".into();
+        assert!(!health.ping_due(&webhook));
     }
 }

@@ -114,7 +114,7 @@ impl FromStr for TopicPattern {
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any run of characters and all else for itself.
-fn glob(pattern: &str, text: &str) -> bool {
+pub fn glob(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut left) = text.strip_prefix(head) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();

@@ -110,4 +110,29 @@ impl Webhook {
     pub const CONCURRENCY: usize = 8;
     /// Default of `max_delivery_failures` (WooCommerce's documented value).
     pub const MAX_DELIVERY_FAILURES: u32 = 5;
+    /// Default `User-Agent`: the form of WooCommerce's own, which receivers filter by.
+    pub const USER_AGENT: &str = "WooCommerce/10.3.0 Hookshot (WordPress/6.8)";
+
+    /// An active webhook with every default, no topic and an empty secret.
+    pub fn new(id: WebhookId, name: &str, url: &str) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            title: name.to_owned(),
+            topics: Vec::new(),
+            url: url.to_owned(),
+            secret: Secret::default(),
+            status: Status::Active,
+            headers: Vec::new(),
+            retry: RetrySchedule::default(),
+            timeout: Self::TIMEOUT,
+            concurrency: Self::CONCURRENCY,
+            max_delivery_failures: Self::MAX_DELIVERY_FAILURES,
+            hold_when_paused: false,
+            wordpress_json: false,
+            held: None,
+            source: String::new(),
+            user_agent: Self::USER_AGENT.to_owned(),
+        }
+    }
 }

@@ -9,14 +9,17 @@ pub mod expr;
 mod index;
 mod load;
 mod matching;
+mod path;
 mod replay;
 pub mod rule;
+mod summary;
 mod view;
 
 pub use derive::{Derived, Draft, Note};
 pub use index::{Candidates, Need};
 pub use load::{Loaded, SourceFile, load};
-pub use matching::Matched;
+pub use matching::{Failure, Matched};
 pub use replay::{Replay, ReplayedEvent};
 pub use rule::{Ruleset, SecretSource, WebhookConfig};
+pub use summary::Summary;
 pub use view::{MemoryState, View};

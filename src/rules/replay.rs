@@ -1,8 +1,9 @@
 //! A recording through the rules, offline: the same derive, over a plain map.
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, ReadOptions, Reading};
 
 use super::derive::{Draft, Note};
+use super::index::Need;
 use super::rule::Ruleset;
 use super::view::MemoryState;
 
@@ -31,8 +32,18 @@ impl<'a> Replay<'a> {
     }
 
     /// Feeds the next exchange (line `seq`); its `at` is the virtual time.
-    pub fn feed(&mut self, _seq: usize, _exchange: Exchange) -> (Vec<ReplayedEvent>, Vec<Note>) {
-        let _ = (self.ruleset, &mut self.state);
-        todo!()
+    pub fn feed(&mut self, seq: usize, exchange: Exchange) -> (Vec<ReplayedEvent>, Vec<Note>) {
+        let Some(mut candidates) = self.ruleset.wants(&exchange.request) else { return Default::default() };
+        let Some(response) = &exchange.response else { return Default::default() };
+        if self.ruleset.narrow(&mut candidates, &exchange.request, response) == Need::Nothing {
+            return Default::default();
+        }
+        let now = exchange.at;
+        let reading = Reading::new(exchange, ReadOptions { charset: self.ruleset.shop.charset });
+        let matched = self.ruleset.matches(&reading, &candidates);
+        let derived = self.ruleset.derive(&reading, &matched, &self.state, now);
+        self.state.apply(&derived.writes);
+        let events = derived.events.into_iter().map(|draft| ReplayedEvent { seq, settled: seq, draft });
+        (events.collect(), derived.notes)
     }
 }

@@ -181,7 +181,7 @@ pub struct Condition {
 pub type JsonPath = Vec<String>;
 
 /// What a condition looks at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// Host and port of the request.
     Host,
@@ -207,17 +207,21 @@ pub enum Subject {
     ResponseBody,
     /// A value in the response's JSON.
     ResponseJson(JsonPath),
+    /// The response's status, in a table of `any` or `none` ([`EventRule::status`] is the rule's own).
+    Status,
 }
 
 /// Part of a URL.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UrlPart {
     /// Whether there is one at all, and the whole of it.
     Whole,
     /// Host and port.
     Host,
-    /// The path against a template; captures go to `location.params`.
-    Template(PathTemplate),
+    /// The path against templates, of which one must fit; captures go to `location.params`.
+    Template(Vec<PathTemplate>),
+    /// What such a template of the same rule captured.
+    Param(String),
     /// The path as text.
     Path,
     /// A query field.
@@ -233,6 +237,8 @@ pub enum Matcher {
     Filled(bool),
     /// A path template fits ([`UrlPart::Template`] carries it).
     Template,
+    /// The status is in the set ([`Subject::Status`]).
+    Status(StatusSet),
     /// Operators that all hold.
     Ops(Vec<Op>),
 }

@@ -12,6 +12,11 @@ pub trait View {
     fn id_of(&self, resource: &str, key: &str, value: &str) -> Option<String>;
 }
 
+/// A natural key's value as it is compared: trimmed and case-folded.
+pub(super) fn fold(value: &str) -> String {
+    value.trim().to_lowercase()
+}
+
 /// State in memory: what `replay`, `test` and `explain` run on.
 #[derive(Debug, Default)]
 pub struct MemoryState {

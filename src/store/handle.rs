@@ -15,11 +15,11 @@ use super::query::{self, LogLine, LogQuery};
 use super::ring::Held;
 use super::shared::Shared;
 use super::writer::{QUEUE, Request, Target, Writer};
-use super::{Options, Recovery, StoreError, WebhookName, WebhookState};
+use super::{Options, Recovery, StoreError, WebhookState};
 use crate::clock::Clock;
 use crate::id::{Seq, WebhookId};
 use crate::model::record::{EventEntry, LogEntry};
-use crate::model::{Event, Health, Identity, Known, Write};
+use crate::model::{Event, Health, Identity, Known, WebhookName, Write};
 
 /// Pause between two closed partitions that are compared with their seals after a start.
 const VERIFY_PAUSE: Duration = Duration::from_secs(1);

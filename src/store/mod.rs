@@ -26,8 +26,7 @@ mod shelve;
 mod state;
 mod writer;
 
-use crate::clock::Timestamp;
-use crate::id::{Seq, WebhookId};
+use crate::id::Seq;
 use crate::model::{Health, Identity, Waiting};
 
 pub use counters::Counters;
@@ -124,17 +123,4 @@ pub struct WebhookState {
     pub deferred: Vec<(Seq, (String, Identity))>,
     /// How it is doing.
     pub health: Health,
-}
-
-/// One row of the table of webhook names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebhookName {
-    /// NAME of the table.
-    pub name: String,
-    /// Its id.
-    pub id: WebhookId,
-    /// When its table vanished.
-    pub retired: Option<Timestamp>,
-    /// The secret made for it.
-    pub secret: Option<String>,
 }

@@ -1,1 +1,295 @@
-//! (in work)
+//! kill -9 under traffic: what a client saw answered whole is delivered, in order per resource, and repeats carry the same
+//! delivery id. `SHOPBELL_CRASH_ROUNDS` sets the number of rounds (20 here; long runs are made by hand).
+
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Visitors at once, each saving a resource of its own again and again.
+const VISITORS: u64 = 4;
+/// An answer that took longer may have been released before its event was on disk (promise 1 goes first).
+const HELD_AT_MOST: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the receiver got, in order of arrival: (resource, number of the save, delivery id).
+type Delivered = Arc<Mutex<Vec<(u64, u64, String)>>>;
+
+#[test]
+fn nothing_a_client_saw_whole_is_lost_by_kill_9() {
+    let rounds = rounds();
+    let dir = tempfile::tempdir().unwrap();
+    let shop = serve(Box::new(shop_answer));
+    let delivered = Delivered::default();
+    let receiver = serve(receiver_answer(Arc::clone(&delivered)));
+    std::fs::create_dir(dir.path().join("rules")).unwrap();
+    std::fs::write(dir.path().join("rules/rules.toml"), rules(receiver)).unwrap();
+
+    let seen: Arc<Mutex<HashSet<(u64, u64)>>> = Arc::default();
+    let next = Arc::new([const { AtomicU64::new(1) }; VISITORS as usize]);
+    for round in 0..rounds {
+        let (mut process, proxy) = start(dir.path(), shop);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (answered, answers) = mpsc::channel();
+        let visitors: Vec<_> = (0..VISITORS)
+            .map(|visitor| {
+                let (seen, next, stop, answered) =
+                    (Arc::clone(&seen), Arc::clone(&next), Arc::clone(&stop), answered.clone());
+                std::thread::spawn(move || visit(proxy, visitor, &next[visitor as usize], &seen, &stop, &answered))
+            })
+            .collect();
+        drop(answered);
+        // The moment of the kill: after a random number of whole answers, while others are on their way.
+        for _ in 0..random_below(150) + 1 {
+            answers.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answers in round {round}"));
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+        stop.store(true, Ordering::Release);
+        visitors.into_iter().for_each(|visitor| visitor.join().unwrap());
+    }
+
+    let (mut process, _proxy) = start(dir.path(), shop);
+    let seen = seen.lock().unwrap().clone();
+    wait_until(|| {
+        let got: HashSet<(u64, u64)> = delivered.lock().unwrap().iter().map(|(id, n, _)| (*id, *n)).collect();
+        let missing: Vec<_> = seen.difference(&got).collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{} of {} seen saves never delivered: {missing:?}", missing.len(), seen.len()))
+        }
+    });
+    process.kill().unwrap();
+    process.wait().unwrap();
+    audit(&delivered.lock().unwrap());
+    assert!(seen.len() as u64 >= rounds, "the rounds made too little traffic: {}", seen.len());
+}
+
+/// The same delivery id for every repeat, another for every other event, and order per resource.
+fn audit(delivered: &[(u64, u64, String)]) {
+    let mut ids: HashMap<(u64, u64), &str> = HashMap::new();
+    let mut events: HashMap<&str, (u64, u64)> = HashMap::new();
+    let mut newest: HashMap<u64, u64> = HashMap::new();
+    let mut arrived = HashSet::new();
+    for (id, n, delivery) in delivered {
+        let first = *ids.entry((*id, *n)).or_insert(delivery);
+        assert_eq!(first, delivery, "save {n} of order {id} was repeated under another delivery id");
+        assert_eq!(
+            *events.entry(delivery).or_insert((*id, *n)),
+            (*id, *n),
+            "two events share the delivery id {delivery}"
+        );
+        if arrived.insert((*id, *n)) {
+            let newest = newest.entry(*id).or_default();
+            assert!(*n > *newest, "order {id}: save {n} first came after save {newest}");
+            *newest = *n;
+        }
+    }
+}
+
+fn rounds() -> u64 {
+    std::env::var("SHOPBELL_CRASH_ROUNDS")
+        .ok()
+        .map_or(20, |text| text.parse().expect("SHOPBELL_CRASH_ROUNDS is a number"))
+}
+
+fn rules(receiver: SocketAddr) -> String {
+    format!(
+        r#"[shop]
+url = "http://shop.example/"
+[event.redirected]
+on = "POST /redirect/{{id:int}}"
+topic = "order.saved"
+id = "{{{{ params.id }}}}"
+payload.n = "{{{{ form.n | int }}}}"
+[event.answered]
+on = "POST /answer/{{id:int}}"
+topic = "order.saved"
+id = "{{{{ params.id }}}}"
+payload.n = "{{{{ response.json.n }}}}"
+[webhook.receiver]
+topic = "order.*"
+url = "http://{receiver}/"
+secret = "s3cr3t"
+"#
+    )
+}
+
+fn start(dir: &Path, shop: SocketAddr) -> (Child, SocketAddr) {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).unwrap();
+    let process = Command::new(env!("CARGO_BIN_EXE_shopbell"))
+        .args([
+            "run",
+            "--listen",
+            &proxy.to_string(),
+            "--upstream",
+            &format!("http://{shop}"),
+            "--allow-delivery-to",
+            "127.0.0.0/8",
+        ])
+        .arg("--rules")
+        .arg(dir.join("rules"))
+        .arg("--data")
+        .arg(dir.join("data"))
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    wait_until(|| TcpStream::connect(proxy).map(drop).map_err(|_| std::fs::read_to_string(dir.join("log")).unwrap()));
+    (process, proxy)
+}
+
+/// Saves one resource again and again: redirects, answers with a length, chunked answers. Whole ones are remembered.
+fn visit(
+    proxy: SocketAddr,
+    visitor: u64,
+    next: &AtomicU64,
+    seen: &Mutex<HashSet<(u64, u64)>>,
+    stop: &AtomicBool,
+    answered: &mpsc::Sender<()>,
+) {
+    let mut connection = None;
+    while !stop.load(Ordering::Acquire) {
+        let n = next.fetch_add(1, Ordering::Relaxed);
+        let path = if n % 3 == 0 { "redirect" } else { "answer" };
+        let begun = Instant::now();
+        match exchange(&mut connection, proxy, &format!("/{path}/{}", visitor + 1), &format!("n={n}")) {
+            Ok(()) => {
+                if begun.elapsed() < HELD_AT_MOST {
+                    seen.lock().unwrap().insert((visitor + 1, n));
+                }
+                if answered.send(()).is_err() {
+                    return;
+                }
+            }
+            Err(_broken) => connection = None,
+        }
+    }
+}
+
+/// One POST on a kept connection; `Ok` only if the whole answer came.
+fn exchange(
+    connection: &mut Option<BufReader<TcpStream>>,
+    proxy: SocketAddr,
+    path: &str,
+    body: &str,
+) -> std::io::Result<()> {
+    if connection.is_none() {
+        let stream = TcpStream::connect(proxy)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        *connection = Some(BufReader::new(stream));
+    }
+    let stream = connection.as_mut().expect("just connected");
+    let kind = "application/x-www-form-urlencoded";
+    write!(
+        stream.get_mut(),
+        "POST {path} HTTP/1.1\r\nHost: shop.example\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let (_head, _body) = read_message(stream)?;
+    Ok(())
+}
+
+type Answer = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
+
+/// A server of one thread per connection; each request gets what `answer(head, body)` says.
+fn serve(answer: Answer) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answer = Arc::clone(&answer);
+            std::thread::spawn(move || {
+                let mut stream = BufReader::new(stream);
+                while let Ok((head, body)) = read_message(&mut stream) {
+                    if stream.get_mut().write_all(answer(&head, &body).as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The shop: redirects, or answers as JSON with a length or chunked.
+fn shop_answer(head: &str, body: &str) -> String {
+    let n: u64 = body.trim_start_matches("n=").parse().unwrap_or(0);
+    if head.starts_with("POST /redirect/") {
+        return "HTTP/1.1 302 Found\r\nLocation: /done\r\nContent-Length: 0\r\n\r\n".to_owned();
+    }
+    let json = format!("{{\"n\":{n}}}");
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    if n.is_multiple_of(2) {
+        format!("{head}Content-Length: {}\r\n\r\n{json}", json.len())
+    } else {
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{json}\r\n0\r\n\r\n", json.len())
+    }
+}
+
+fn receiver_answer(delivered: Delivered) -> Answer {
+    Box::new(move |head, body| {
+        let header =
+            |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned());
+        if let Some(delivery) = header("X-WC-Webhook-Delivery-ID:") {
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            let number = |name: &str| body[name].as_u64().unwrap_or_else(|| panic!("{name} is missing in {body}"));
+            delivered.lock().unwrap().push((number("id"), number("n"), delivery));
+        }
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned()
+    })
+}
+
+/// Head and body of one HTTP/1.1 message with a length, or chunked in one chunk.
+fn read_message(stream: &mut BufReader<TcpStream>) -> std::io::Result<(String, String)> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    let lower = head.to_ascii_lowercase();
+    let length =
+        lower.lines().find_map(|line| line.strip_prefix("content-length:")).and_then(|value| value.trim().parse().ok());
+    let mut body = Vec::new();
+    if lower.contains("transfer-encoding: chunked") {
+        loop {
+            let mut line = String::new();
+            stream.read_line(&mut line)?;
+            let size = usize::from_str_radix(line.trim(), 16).map_err(|_| std::io::ErrorKind::UnexpectedEof)?;
+            let mut chunk = vec![0; size + 2];
+            stream.read_exact(&mut chunk)?;
+            if size == 0 {
+                break;
+            }
+            body.extend_from_slice(&chunk[..size]);
+        }
+    } else {
+        body.resize(length.unwrap_or(0), 0);
+        stream.read_exact(&mut body)?;
+    }
+    Ok((head, String::from_utf8_lossy(&body).into_owned()))
+}
+
+fn random_below(limit: u64) -> u64 {
+    let mut bytes = [0; 8];
+    shopbell::id::fill_random(&mut bytes);
+    u64::from_le_bytes(bytes) % limit
+}
+
+#[track_caller]
+fn wait_until(check: impl Fn() -> Result<(), String>) {
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(why) = check() {
+        assert!(Instant::now() < deadline, "{why}");
+        std::thread::yield_now();
+    }
+}

@@ -1,5 +1,7 @@
 //! One test binary, one module per behaviour. Real sockets or paused time, never both; nothing sleeps.
 
+#![cfg(test)]
+
 mod support; // fake shops and receivers, helpers
 
 mod cli; // the binary: exit codes, stdout and stderr

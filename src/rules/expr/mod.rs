@@ -1,11 +1,32 @@
 //! MiniJinja, fenced in: the only folder that names it. Compiles, lints and runs the two kinds of text a rule may hold:
 //! values (plain text with `{{ … }}` holes) and bare expressions.
+//!
+//! [`ExpressionsBuilder`] takes sources while files are loaded and tells their faults at once; [`Expressions`] runs what
+//! it compiled, within bounds, against a [`Context`] that converts each part of an exchange at most once.
+
+mod builder;
+mod context;
+mod fields;
+mod filters;
+mod functions;
+mod lint;
+mod lookups;
+mod names;
+mod run;
+mod template;
+#[cfg(test)]
+mod tests;
+mod value;
 
 use std::ops::Range;
 
-use serde_json::{Map, Value};
+pub use builder::ExpressionsBuilder;
+pub use context::{Context, Item, RuleContext};
+pub(super) use filters::date_seconds;
+pub use run::{Expressions, FUEL, MAX_ITEMS, RunError};
 
-use super::rule::Shop;
+/// The longest source of one expression, in bytes. Longer ones are refused: a flat chain of links is parsed recursively.
+pub const MAX_SOURCE_BYTES: usize = 1024;
 
 /// Where an expression stands, which decides the names it may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +40,7 @@ pub enum Scope {
 }
 
 /// A fault in an expression or template; `range` is in bytes of the source given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExprFault {
     /// Where.
     pub range: Range<usize>,
@@ -29,6 +50,23 @@ pub struct ExprFault {
     pub hint: Option<String>,
     /// A hint about something that works, but hardly as meant.
     pub warning: bool,
+}
+
+impl ExprFault {
+    fn error(range: Range<usize>, message: impl Into<String>) -> Self {
+        Self { range, message: message.into(), hint: None, warning: false }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, in a text in which the expression stands `offset` bytes further on.
+    fn shifted(mut self, offset: usize) -> Self {
+        self.range = self.range.start + offset..self.range.end + offset;
+        self
+    }
 }
 
 /// A compiled bare expression: an index into [`Expressions`].
@@ -55,39 +93,15 @@ pub enum Piece {
     Hole(Expr),
 }
 
-/// Collects expressions while files are loaded.
-#[derive(Debug)]
-pub struct ExpressionsBuilder {}
-
-impl ExpressionsBuilder {
-    /// Starts empty.
-    pub fn new() -> Self {
-        todo!()
-    }
-
-    /// Compiles and lints a bare expression. Warnings come beside the handle.
-    pub fn expression(&mut self, _source: &str, _scope: Scope) -> (Option<Expr>, Vec<ExprFault>) {
-        todo!()
-    }
-
-    /// Compiles and lints a value with `{{ … }}` holes.
-    pub fn template(&mut self, _source: &str, _scope: Scope) -> (Option<Template>, Vec<ExprFault>) {
-        todo!()
-    }
-
-    /// Done: what the ruleset runs them in. `shop` guides `money`, `date` and the roots `shop` and `vars`.
-    pub fn build(self, _shop: &Shop) -> Expressions {
-        todo!()
-    }
-}
-
-/// Compiled expressions with the environment they run in.
-#[derive(Debug)]
-pub struct Expressions {}
-
-impl Expressions {
-    /// Whether a webhook's filter lets an event through; a run-time error lets it through (losing is worse), and is told.
-    pub fn filter(&self, _expr: Expr, _event: &Map<String, Value>) -> Result<bool, String> {
-        todo!()
+impl Template {
+    /// The expressions in it, in order.
+    pub fn holes(&self) -> impl Iterator<Item = Expr> + '_ {
+        let pieces: &[Piece] = if let Self::Mixed(pieces) = self { pieces } else { &[] };
+        let single = if let Self::Single(expr) = self { Some(*expr) } else { None };
+        let holes = pieces.iter().filter_map(|piece| match piece {
+            Piece::Hole(expr) => Some(*expr),
+            Piece::Text(_) => None,
+        });
+        single.into_iter().chain(holes)
     }
 }

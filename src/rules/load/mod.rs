@@ -1,8 +1,40 @@
 //! From the texts of a rules directory to a [`Ruleset`], or to all their faults at once.
+//!
+//! `syntax` reads bytes to a tree of values that know their place, `gather` sorts the tables of all files by kind and
+//! name, `parts` lays parts under rules; then each reader (`event`, `shop`, `webhook`) compiles its tables with the
+//! typed, strict reading of `loader`. `never` looks for what loads but cannot work.
 
-use crate::diagnostic::Diagnostic;
+mod conditions;
+mod duration;
+mod escapes;
+mod event;
+mod gather;
+mod loader;
+mod matcher;
+mod never;
+mod parts;
+mod path;
+mod report;
+mod shop;
+mod status;
+mod syntax;
+mod tree;
+mod url;
+mod values;
+mod webhook;
 
-use super::rule::Ruleset;
+use serde_json::Map;
+
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::model::glob;
+
+use super::expr::ExpressionsBuilder;
+use super::index::Index;
+use super::rule::{EventRule, KeyConfig, Ruleset, Shop, WebhookConfig};
+use gather::Gathered;
+use loader::Loader;
+use report::Report;
+use tree::{Entry, Node};
 
 /// One file of a rules directory.
 #[derive(Clone, Debug)]
@@ -23,6 +55,108 @@ pub struct Loaded {
 }
 
 /// Compiles the files of a rules directory as one set.
-pub fn load(_files: &[SourceFile]) -> Loaded {
-    todo!()
+///
+/// All faults of all files are told at once, sorted by file and line; one error anywhere and there is no ruleset.
+/// Warnings alone keep nothing from loading.
+pub fn load(files: &[SourceFile]) -> Loaded {
+    let mut files: Vec<&SourceFile> = files.iter().collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut report = Report::default();
+    let tables: Vec<_> = files.iter().map(|file| syntax::parse(&mut report, &file.path, &file.bytes)).collect();
+    let mut loader =
+        Loader { report, expressions: ExpressionsBuilder::new(), vars: Map::new(), charset: encoding_rs::UTF_8 };
+    let gathered = gather::gather(&mut loader, &tables);
+    let compiled = compile(&mut loader, &gathered);
+    never::tell(&mut loader, &compiled.events, &compiled.webhooks, &gathered);
+    let Loader { report, expressions, .. } = loader;
+    let ruleset = (!report.has_errors()).then(|| ruleset(compiled, expressions));
+    Loaded { ruleset, diagnostics: report.finish() }
+}
+
+/// What the tables came to.
+struct Compiled {
+    shop: Shop,
+    events: Vec<EventRule>,
+    webhooks: Vec<WebhookConfig>,
+    keys: Vec<KeyConfig>,
+}
+
+fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
+    if let Some(charset) = gathered.shop.and_then(|entry| shop::charset(loader, entry)) {
+        loader.charset = charset;
+    }
+    shop::vars(loader, &gathered.vars, gathered.shop);
+    let (mut shop, off) = gathered.shop.map_or_else(Default::default, |entry| shop::shop(loader, entry));
+    shop.vars.clone_from(&loader.vars);
+    for part in &gathered.parts {
+        if let Some(table) = loader.table(&format!("part.{}", part.key), &part.node) {
+            check_part(loader, part, table);
+        }
+    }
+    let mut events = Vec::new();
+    for entry in &gathered.events {
+        let Some(table) = loader.table(&format!("event.{}", entry.key), &entry.node) else { continue };
+        loader.strict(table, event::KEYS, "an event");
+        let merged = parts::merge(loader, table, &gathered.parts);
+        events.push(event::event(loader, entry, &merged, false));
+    }
+    switch_off(loader, &mut events, &off);
+    // Stable: within one file rules keep their order, and files come in the order of their paths.
+    events.sort_by_key(|event| std::cmp::Reverse(event.priority));
+    let mut webhooks: Vec<_> = gathered.webhooks.iter().filter_map(|entry| webhook::webhook(loader, entry)).collect();
+    webhooks.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut keys: Vec<_> = gathered.keys.iter().filter_map(|entry| webhook::key(loader, entry)).collect();
+    keys.sort_by(|a, b| a.name.cmp(&b.name));
+    one_default(loader, &gathered.keys);
+    Compiled { shop, events, webhooks, keys }
+}
+
+/// A part is read like a rule, so that its faults show even where nobody uses it.
+fn check_part(loader: &mut Loader, part: &Entry, table: &tree::Table) {
+    if let Some(used) = table.get("use") {
+        let hint = "name both parts in the rule: use = [\"a\", \"b\"]".to_owned();
+        loader.report.error(used.at, "a part uses no parts", hint);
+    }
+    loader.strict(table, event::KEYS, "a part");
+    let mut merged = parts::Merged::default();
+    merged.lay(table);
+    event::event(loader, part, &merged, true);
+}
+
+/// `[shop] off`: rules that fit one of the patterns are left out.
+fn switch_off(loader: &mut Loader, events: &mut Vec<EventRule>, off: &[(String, Node)]) {
+    for (pattern, node) in off {
+        if !events.iter().any(|event| glob(pattern, &event.name)) && !loader.report.any_broken() {
+            let near = nearest(pattern, events.iter().map(|event| event.name.as_str()));
+            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            loader.report.warn(node.at, format!("no event is named `{pattern}`"), hint);
+        }
+    }
+    events.retain(|event| !off.iter().any(|(pattern, _)| glob(pattern, &event.name)));
+}
+
+/// At most one key may be the default.
+fn one_default(loader: &mut Loader, keys: &[&Entry]) {
+    let defaults: Vec<&Entry> = keys
+        .iter()
+        .filter_map(|key| key.node.table()?.get("default"))
+        .filter(|entry| matches!(entry.node.toml, tree::Toml::Bool(true)))
+        .collect();
+    if let [first, rest @ ..] = defaults.as_slice() {
+        for other in rest {
+            let place = loader.report.place(first.at);
+            loader.report.error(
+                other.at,
+                format!("another key is the default already ({place})"),
+                "keep one".to_owned(),
+            );
+        }
+    }
+}
+
+fn ruleset(compiled: Compiled, expressions: ExpressionsBuilder) -> Ruleset {
+    let Compiled { shop, events, webhooks, keys } = compiled;
+    let expressions = expressions.build(&shop);
+    let index = Index::build(&events, &expressions);
+    Ruleset { shop, events, webhooks, keys, expressions, index }
 }

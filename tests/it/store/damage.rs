@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use shopbell::clock::Clock;
 use shopbell::id::{Seq, WebhookId};
 use shopbell::model::record::EventEntry;
-use shopbell::model::{Identity, Timestamp, Waiting, Write};
+use shopbell::model::{Identity, Timestamp, Waiting, WebhookName, Write};
 use shopbell::store::{LogQuery, Options, Store, StoreError};
 
 use super::support::{NOW, cursor, entry, event, ids, notice, open, open_with, partitions, remember, title};
@@ -200,12 +200,24 @@ async fn a_damaged_state_is_built_anew() {
     for (name, damage) in damages {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) = open_with(dir.path(), tiny());
-        let name_row = Write::WebhookName { name: "erp".to_owned(), id: webhook, retired: None, secret: None };
+        let name_row = Write::WebhookName(WebhookName {
+            name: "erp".to_owned(),
+            id: webhook,
+            created: Timestamp::default(),
+            retired: None,
+            secret: None,
+        });
         store.commit(vec![], vec![name_row, cursor(1, 1)]).await.unwrap();
         store
             .commit(
                 vec![],
-                vec![Write::WebhookName { name: "x".to_owned(), id: WebhookId(5), retired: None, secret: None }],
+                vec![Write::WebhookName(WebhookName {
+                    name: "x".to_owned(),
+                    id: WebhookId(5),
+                    created: Timestamp::default(),
+                    retired: None,
+                    secret: None,
+                })],
             )
             .await
             .unwrap();

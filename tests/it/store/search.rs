@@ -2,7 +2,7 @@
 
 use shopbell::id::{EventUid, Seq, WebhookId};
 use shopbell::model::record::{EventEntry, LogEntry};
-use shopbell::model::{Attempt, DeliveryEnd, Outcome, Phases, Timestamp, Trigger, Verdict, Write};
+use shopbell::model::{Attempt, DeliveryEnd, Outcome, Phases, Timestamp, Trigger, Verdict, WebhookName, Write};
 use shopbell::store::{LogLine, LogQuery, Store};
 
 use super::support::{NOW, event, notice, open};
@@ -52,7 +52,13 @@ fn outcome(seconds: i64) -> LogEntry {
 
 async fn filled(dir: &std::path::Path) -> Store {
     let store = open(dir);
-    let name = Write::WebhookName { name: "erp".to_owned(), id: WebhookId(1), retired: None, secret: None };
+    let name = Write::WebhookName(WebhookName {
+        name: "erp".to_owned(),
+        id: WebhookId(1),
+        created: Timestamp::default(),
+        retired: None,
+        secret: None,
+    });
     store.commit(vec![], vec![name]).await.unwrap();
     for (id, seconds) in [("1", 0), ("11", 10), ("2", 20)] {
         let event = shopbell::model::Event { at: at(seconds), ..event(id, "tea", &[1]) };

@@ -1,0 +1,156 @@
+//! What the API shows: plain data that the command line reads back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::Diagnostic;
+use crate::model::Status;
+
+use super::row::LogRow;
+
+/// A process and how it does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Of shopbell.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Whether a process runs, or the store was only opened to look into it.
+    pub running: bool,
+    /// When it started (RFC 3339).
+    pub started: String,
+    /// How long ago, in seconds.
+    pub uptime_s: u64,
+    /// Where visitors come in.
+    pub listen: String,
+    /// Where the shop is.
+    pub upstream: String,
+    /// The rules directory.
+    pub rules_dir: String,
+    /// The data directory.
+    pub data_dir: String,
+    /// The rules in force.
+    pub rules: RulesView,
+    /// The sequence the next record of the events journal gets.
+    pub next_seq: u64,
+    /// Webhooks that deliver, of all.
+    pub active_webhooks: usize,
+}
+
+/// The rules in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RulesView {
+    /// Names the texts: the same texts give the same fingerprint.
+    pub fingerprint: String,
+    /// When they took effect (RFC 3339).
+    pub loaded_at: String,
+    /// Event rules.
+    pub event_rules: usize,
+    /// Webhooks.
+    pub webhooks: usize,
+    /// Whether they are the last good ones, as the directory was broken at start.
+    pub from_last_good: bool,
+    /// Whether the newest edit did not take effect.
+    pub stale: bool,
+    /// Warnings; and the faults of the newest edit, if it did not take effect.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// What a reload came to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReloadView {
+    /// Whether a new set is in force.
+    pub changed: bool,
+    /// Whether the directory as it stands is the set in force.
+    pub ok: bool,
+    /// Errors (then the old set stays in force) and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What is in force now.
+    pub rules: RulesView,
+}
+
+/// Events from a sequence on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EventsView {
+    /// In order.
+    pub events: Vec<LogRow>,
+    /// Where to go on.
+    pub next: u64,
+}
+
+/// Deliveries not yet ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// Tried or held behind one that was.
+    pub waiting: u64,
+    /// Events not yet looked at, at least.
+    pub unread: u64,
+}
+
+/// A webhook and how it does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WebhookView {
+    /// The integer WooCommerce clients know it by.
+    pub id: u64,
+    /// NAME of its table.
+    pub name: String,
+    /// The display name.
+    pub title: String,
+    /// Topics and patterns.
+    pub topics: Vec<String>,
+    /// Where deliveries go.
+    pub url: String,
+    /// The status in force.
+    pub status: Status,
+    /// What its file says.
+    pub file_status: Status,
+    /// Why the two differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Why it cannot deliver although its status says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// Consecutive failed deliveries.
+    pub failure_count: u32,
+    /// At so many it is disabled.
+    pub max_delivery_failures: u32,
+    /// The ping has not succeeded yet.
+    pub pending_delivery: bool,
+    /// Last delivered (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<String>,
+    /// Last failed attempt (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+    /// What is still to be delivered; absent where no process runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog: Option<Backlog>,
+    /// Limit of one attempt, in seconds.
+    pub timeout_s: u64,
+    /// Gaps between attempts, in seconds.
+    pub retry_s: Vec<u64>,
+    /// Attempts in flight at once.
+    pub concurrency: usize,
+    /// Names of the extra request headers (their values may be secret).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub header_names: Vec<String>,
+    /// The secret that was made for it, as its file names none. Only where one webhook is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_secret: Option<String>,
+}
+
+/// How a ping went.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PingView {
+    /// NAME of the webhook.
+    pub webhook: String,
+    /// Whether the receiver answered 200, as WooCommerce asks for.
+    pub ok: bool,
+    /// Status of the answer, if one came.
+    pub status: Option<u16>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}

@@ -1,0 +1,181 @@
+//! What can be typed. Doc comments here are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::RunArgs;
+
+/// WooCommerce-style webhooks from any online shop.
+///
+/// shopbell stands in front of a shop as a reverse proxy, works out from its traffic what happened, by rules you write, and
+/// delivers that as signed, retried webhooks. The shop needs no plug-in and no change.
+#[derive(Debug, Parser)]
+#[command(name = "shopbell", version, disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 it failed or the files have faults, 2 the command line is wrong.")]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Stand in front of a shop: forward its traffic, derive events, deliver webhooks
+    Run(RunArgs),
+    /// Check a rules directory: every fault at once, with its place and what to do
+    Check(CheckArgs),
+    /// Write a commented rules directory to start from
+    Init(InitArgs),
+    /// Run recorded exchanges through rules and print the events as JSON lines
+    Replay(ReplayArgs),
+    /// Show recent events, delivery attempts, outcomes and notices
+    Log(LogArgs),
+    /// Look at webhooks, enable, disable, pause, resume or ping them
+    Webhooks {
+        #[command(subcommand)]
+        command: WebhooksCommand,
+    },
+    /// Read the rules directory of the running process again, now
+    Reload(Place),
+    /// Show what the running process does
+    Status(StatusArgs),
+    /// See it all work: a shop, shopbell in front of it, a receiver behind it, and a few visitors
+    Demo(DemoArgs),
+}
+
+/// Where the data of a process is.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Place {
+    /// Data directory of the process [its control socket is in it]
+    #[arg(long, env = "SHOPBELL_DATA", value_name = "DIR", default_value = "data")]
+    pub(super) data: PathBuf,
+    /// Rules directory, needed only where no process runs
+    #[arg(long, env = "SHOPBELL_RULES", value_name = "DIR", default_value = "rules")]
+    pub(super) rules: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    /// The rules directory
+    #[arg(value_name = "DIR", default_value = "rules")]
+    pub(super) dir: PathBuf,
+    /// Print one JSON object per fault instead
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InitArgs {
+    /// The directory to make; it must be empty or not there yet
+    #[arg(value_name = "DIR", default_value = "rules")]
+    pub(super) dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    /// The rules directory
+    #[arg(long, env = "SHOPBELL_RULES", value_name = "DIR", default_value = "rules")]
+    pub(super) rules: PathBuf,
+    /// Recorded exchanges, one JSON object a line; `-` reads them from stdin
+    #[arg(long, value_name = "FILE")]
+    pub(super) exchanges: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct LogArgs {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Only this webhook, by name or id
+    #[arg(long, value_name = "NAME")]
+    pub(super) webhook: Option<String>,
+    /// Only this topic; `*` stands for anything (order.*)
+    #[arg(long)]
+    pub(super) topic: Option<String>,
+    /// Only this resource id
+    #[arg(long)]
+    pub(super) id: Option<String>,
+    /// Only lines that hold this text
+    #[arg(long)]
+    pub(super) text: Option<String>,
+    /// Only these kinds: event, attempt, outcome, notice
+    #[arg(long, value_delimiter = ',')]
+    pub(super) kind: Vec<String>,
+    /// Only what is so new: 15m, 2h, 3d, or 2026-11-03T16:07:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// At most so many lines
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) limit: u32,
+    /// Print one JSON object a line instead
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WebhooksCommand {
+    /// List all webhooks and how they do
+    List(ListArgs),
+    /// Show one webhook: its settings, its health, and the secret that was made for it
+    Show(NamedArgs),
+    /// Let it deliver again; what was held back goes out in order
+    Enable(NamedArgs),
+    /// Stop it until it is enabled
+    Disable(NamedArgs),
+    /// Stop it for a while
+    Pause(NamedArgs),
+    /// End a pause
+    Resume(NamedArgs),
+    /// Send WooCommerce's ping now
+    Ping(NamedArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Print one JSON object a line instead
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct NamedArgs {
+    /// NAME of its table, or its id
+    #[arg(value_name = "NAME")]
+    pub(super) which: String,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Print JSON instead
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Print JSON instead
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// End after the scripted visit, with exit code 0 if everything arrived
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Keep rules and data in this directory instead of a temporary one
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+    /// Address to open in a browser; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    pub(super) listen: std::net::SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        <super::Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

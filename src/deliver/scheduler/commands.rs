@@ -1,0 +1,68 @@
+//! What people ask of the scheduler.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::Scheduler;
+use super::outbox::Reply;
+use crate::id::WebhookId;
+use crate::model::{Health, Status, Webhook};
+
+#[derive(Debug)]
+pub(in crate::deliver) enum Command {
+    SetStatus { webhook: WebhookId, status: Status, actor: String, reply: oneshot::Sender<Result<Health, String>> },
+    Ping { webhook: WebhookId, reply: oneshot::Sender<Result<u16, String>> },
+    Backlog { webhook: WebhookId, reply: oneshot::Sender<(u64, u64)> },
+}
+
+impl Scheduler {
+    pub(super) fn obey(&mut self, command: Command) {
+        // A caller that has gone needs no answer.
+        match command {
+            Command::SetStatus { webhook, status, actor, reply } => match self.in_force(webhook) {
+                Ok(table) => self.set_status(&table, status, &actor, reply),
+                Err(fault) => _ = reply.send(Err(fault)),
+            },
+            Command::Ping { webhook, reply } => match self.in_force(webhook) {
+                Ok(_) => self.start_ping(webhook, Some(reply)),
+                Err(fault) => _ = reply.send(Err(fault)),
+            },
+            Command::Backlog { webhook, reply } => _ = reply.send(self.backlog(webhook)),
+        }
+    }
+
+    fn in_force(&self, webhook: WebhookId) -> Result<Arc<Webhook>, String> {
+        let table = self.slots.get(&webhook).and_then(|slot| slot.webhook.clone());
+        table.ok_or_else(|| {
+            format!("no webhook {webhook} is in the rules in force; `webhooks list` shows those that are")
+        })
+    }
+
+    fn set_status(
+        &mut self,
+        webhook: &Arc<Webhook>,
+        status: Status,
+        actor: &str,
+        reply: oneshot::Sender<Result<Health, String>>,
+    ) {
+        let (id, now) = (webhook.id, self.now());
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        slot.health.set_status(webhook, status, now, actor);
+        if status == Status::Active {
+            slot.queue.hurry();
+        }
+        let health = slot.health.clone();
+        self.outbox.health.insert(id, health.clone());
+        self.outbox.replies.push(Reply::Status(reply, health));
+        self.notice(id, format!("webhook {}: set to {} by {actor}", webhook.name, status.as_str()));
+        self.webhook_changed(id);
+    }
+
+    fn backlog(&self, webhook: WebhookId) -> (u64, u64) {
+        let Some(slot) = self.slots.get(&webhook) else { return (0, 0) };
+        let (waiting, deferred) = slot.queue.set_aside();
+        let aside = u64::try_from(waiting + deferred).unwrap_or(u64::MAX);
+        (aside, self.head.borrow().0.saturating_sub(slot.queue.cursor().0))
+    }
+}

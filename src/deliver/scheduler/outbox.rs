@@ -1,0 +1,111 @@
+//! Results on their way to the disk: everything that came since the last commit goes in one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::sync::oneshot;
+use tokio::task::JoinError;
+
+use super::{STORE_PAUSE, Scheduler};
+use crate::deliver::Counters;
+use crate::id::{Seq, WebhookId};
+use crate::model::record::LogEntry;
+use crate::model::{Health, Write};
+use crate::store::Store;
+
+/// What the next commit will hold.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) entries: Vec<LogEntry>,
+    pub(super) health: BTreeMap<WebhookId, Health>,
+    /// Webhooks whose queues have writes.
+    pub(super) touched: BTreeSet<WebhookId>,
+    /// Deliveries whose groups open when it is on disk.
+    pub(super) releases: Vec<(WebhookId, Seq)>,
+    /// Callers to be told when it is on disk.
+    pub(super) replies: Vec<Reply>,
+}
+
+/// A caller's answer, kept until what it says is on disk.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Status(oneshot::Sender<Result<Health, String>>, Health),
+    Ping(oneshot::Sender<Result<u16, String>>, Result<u16, String>),
+}
+
+/// One commit.
+#[derive(Debug)]
+pub(super) struct Batch {
+    entries: Vec<LogEntry>,
+    writes: Vec<Write>,
+    releases: Vec<(WebhookId, Seq)>,
+    replies: Vec<Reply>,
+}
+
+impl Batch {
+    /// Writes it, however often that has to be tried: the next one must not come before it.
+    async fn write(self, store: Store, counters: Counters) -> Self {
+        while let Err(error) = store.log(self.entries.clone(), self.writes.clone()).await {
+            tracing::error!(%error, "results of deliveries cannot be written; trying again");
+            counters.count_store_failure();
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
+        self
+    }
+}
+
+impl Scheduler {
+    /// Begins a commit of everything that came, unless one is under way.
+    pub(super) fn start_commit(&mut self) {
+        if !self.commit.is_empty() {
+            return;
+        }
+        let Outbox { entries, health, touched, releases, replies } = std::mem::take(&mut self.outbox);
+        let mut writes = Vec::new();
+        for webhook in touched {
+            let Some(slot) = self.slots.get_mut(&webhook) else { continue };
+            let (queued, full) = slot.queue.take_writes();
+            writes.extend(queued);
+            if full {
+                self.counters.count_deferred_full();
+            }
+            self.want_more(webhook);
+        }
+        writes.extend(health.into_iter().map(|(webhook, health)| Write::Health { webhook, health: Some(health) }));
+        let batch = Batch { entries, writes, releases, replies };
+        if batch.entries.is_empty() && batch.writes.is_empty() {
+            return self.settled(batch);
+        }
+        self.unsettled = batch.releases.len();
+        let (store, counters) = (self.means.store.clone(), self.counters.clone());
+        self.commit.spawn(batch.write(store, counters));
+    }
+
+    pub(super) fn committed(&mut self, batch: Result<Batch, JoinError>) {
+        match batch {
+            Ok(batch) => self.settled(batch),
+            // Its groups stay closed until the next start, which sends again what is not known to be delivered.
+            Err(error) => {
+                self.unsettled = 0;
+                tracing::error!(%error, "writing results panicked");
+            }
+        }
+    }
+
+    fn settled(&mut self, batch: Batch) {
+        self.unsettled = 0;
+        for (webhook, seq) in batch.releases {
+            if let Some(slot) = self.slots.get_mut(&webhook) {
+                slot.queue.release(seq);
+            }
+            self.give_turn(webhook);
+            self.want_more(webhook);
+        }
+        for reply in batch.replies {
+            // A caller that has gone needs no answer.
+            let _ = match reply {
+                Reply::Status(caller, health) => caller.send(Ok(health)).is_ok(),
+                Reply::Ping(caller, result) => caller.send(result).is_ok(),
+            };
+        }
+    }
+}

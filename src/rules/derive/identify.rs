@@ -1,0 +1,105 @@
+//! Which resource a candidate means: its id, completed by natural keys, and what is known of it.
+
+use super::evaluate::{Candidate, Key};
+use super::merge::laid_over;
+use super::notes::Notes;
+use super::overlay::Overlay;
+use super::settle::Settle;
+use crate::model::{Identity, Known};
+
+/// A resource that has been identified.
+pub(super) struct Found {
+    pub(super) id: Option<String>,
+    /// What it is remembered by, and what its deliveries are ordered by.
+    pub(super) identity: Identity,
+    pub(super) known: Option<Known>,
+}
+
+impl Settle<'_> {
+    /// Completes the id by the keys, and learns the keys of the id.
+    pub(super) fn identify(&mut self, candidate: &Candidate<'_>, notes: &mut Notes) -> Found {
+        let id = candidate.id.clone().or_else(|| self.known_by_key(candidate, notes));
+        let Some(id) = id else {
+            let identity = candidate.keys.first().map_or(Identity::None, key_identity);
+            let known = self.known_under_keys(candidate);
+            return Found { id: None, identity, known };
+        };
+        let identity = Identity::Id(id.clone());
+        // An action that states no resource says nothing about what its keys stand for.
+        if !candidate.topic.is_action() || candidate.rule.resource.is_some() {
+            self.learn(candidate, &id, &identity, notes);
+        }
+        let known = self.state.known(&candidate.resource, &identity);
+        Found { id: Some(id), identity, known }
+    }
+
+    /// The id that the first known key stands for. A `created` takes none: a known id is that of an older thing.
+    fn known_by_key(&self, candidate: &Candidate<'_>, notes: &mut Notes) -> Option<String> {
+        if candidate.topic.event() == "created" && !candidate.topic.is_action() {
+            return None;
+        }
+        let ids = candidate.keys.iter().filter_map(|key| {
+            let id = self.state.id_of(&candidate.resource, &key.name, &key.folded)?;
+            Some((key, id))
+        });
+        let ids: Vec<_> = ids.collect();
+        let (first, id) = ids.first()?;
+        if let Some((other, _)) = ids.iter().find(|(_, other)| other != id) {
+            let text = format!(
+                "keys disagree: {} and {} stand for different {}s; the first counts",
+                first.name, other.name, candidate.resource
+            );
+            notes.add(&candidate.rule.name, text);
+        }
+        Some(id.clone())
+    }
+
+    fn known_under_keys(&self, candidate: &Candidate<'_>) -> Option<Known> {
+        candidate.keys.iter().find_map(|key| self.state.known(&candidate.resource, &key_identity(key)))
+    }
+
+    /// Every key stands for the id from here on; what was known by a key alone is merged into what the id knows.
+    fn learn(&mut self, candidate: &Candidate<'_>, id: &str, identity: &Identity, notes: &mut Notes) {
+        let resource = &candidate.resource;
+        for key in &candidate.keys {
+            let before = self.state.id_of(resource, &key.name, &key.folded);
+            if before.as_deref() != Some(id) {
+                if before.is_some_and(|before| is_alive(&self.state, resource, before)) {
+                    let text =
+                        format!("key {} stood for another {resource}; it stands for the newer one now", key.name);
+                    notes.add(&candidate.rule.name, text);
+                }
+                self.state.put_alias(resource, &key.name, &key.folded, id);
+            }
+            let by_key = key_identity(key);
+            let Some(known) = self.state.known(resource, &by_key) else { continue };
+            let merged = match self.state.known(resource, identity) {
+                Some(own) => merged(own, known),
+                None => known,
+            };
+            self.state.put_known(resource, identity, merged);
+            self.state.forget_known(resource, &by_key);
+        }
+    }
+}
+
+fn key_identity(key: &Key) -> Identity {
+    Identity::Key { name: key.name.clone(), value: key.folded.clone() }
+}
+
+fn is_alive(state: &Overlay<'_>, resource: &str, id: String) -> bool {
+    state.known(resource, &Identity::Id(id)).is_some_and(|known| !known.deleted)
+}
+
+/// Two records of one resource: the later one laid over the earlier.
+fn merged(a: Known, b: Known) -> Known {
+    let (earlier, later) = if a.modified <= b.modified { (a, b) } else { (b, a) };
+    Known {
+        fields: laid_over(later.fields, &earlier.fields),
+        facts: laid_over(later.facts, &earlier.facts),
+        created: earlier.created.min(later.created),
+        modified: later.modified,
+        deleted: later.deleted,
+        trimmed: earlier.trimmed || later.trimmed,
+    }
+}

@@ -1,0 +1,58 @@
+//! Tables of values: `payload`, `payload_from`, `facts`, `arg`.
+
+use serde_json::{Map, Value};
+
+use super::evaluate::Run;
+use super::merge::laid_over;
+use super::redact;
+use crate::rules::expr::RuleContext;
+use crate::rules::rule::ValueTree;
+
+/// The rule's payload: what it copies wholesale, less what is secret, with `payload.*` laid over it.
+pub(super) fn payload(run: &mut Run<'_, '_>, context: &RuleContext<'_>) -> Map<String, Value> {
+    let rule = run.rule;
+    let mut copied = Map::new();
+    for source in &rule.payload_from {
+        match context.path(&source.parts) {
+            Some(Value::Object(map)) => {
+                let map = redact::without(map, &rule.omit, &run.ruleset.shop.redact);
+                copied = laid_over(map, &copied);
+            }
+            Some(_) => run.note(&format!("payload_from: `{}` is no table", source.text)),
+            None => {}
+        }
+    }
+    laid_over(table(run, "payload", &rule.payload, context), &copied)
+}
+
+/// A table of values; undefined ones are left out.
+pub(super) fn table(
+    run: &mut Run<'_, '_>,
+    place: &str,
+    entries: &[(String, ValueTree)],
+    context: &RuleContext<'_>,
+) -> Map<String, Value> {
+    let mut map = Map::new();
+    for (name, tree) in entries {
+        if let Some(value) = value(run, &format!("{place}.{name}"), tree, context) {
+            map.insert(name.clone(), value);
+        }
+    }
+    map
+}
+
+/// One value; `None` where it is undefined, or a table of which everything is.
+pub(super) fn value(run: &mut Run<'_, '_>, place: &str, tree: &ValueTree, context: &RuleContext<'_>) -> Option<Value> {
+    match tree {
+        ValueTree::Template(template) => run.value(place, template, context),
+        ValueTree::Constant(constant) => Some(constant.clone()),
+        ValueTree::Table(entries) => {
+            let map = table(run, place, entries, context);
+            (entries.is_empty() || !map.is_empty()).then_some(Value::Object(map))
+        }
+        ValueTree::List(items) => {
+            let list = items.iter().enumerate();
+            Some(list.filter_map(|(at, item)| value(run, &format!("{place}[{at}]"), item, context)).collect())
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What expressions see of an exchange: each root is converted when an expression first names it, and only once.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use minijinja::Value;
+use serde_json::{Map, Value as Json};
+
+use super::fields::{FieldTable, Lines, Repeated};
+use super::functions::Rows;
+use super::lookups::{IdOf, Known, Lookups};
+use super::names::{Reads, Root};
+use super::value::{Table, from_json, from_map, to_json};
+use crate::exchange::{Damage, Fields, Part, Reading, Url};
+use crate::model::Timestamp;
+use crate::rules::rule::Shop;
+use crate::rules::view::View;
+
+/// An exchange as its rules' expressions see it.
+pub struct Context<'a> {
+    reading: &'a Reading,
+    shop: &'a Shop,
+    view: &'a dyn View,
+    now: Timestamp,
+    converted: RefCell<HashMap<&'static str, Value>>,
+    pub(super) lookups: Lookups,
+}
+
+/// The same for one rule, and for one of its items.
+#[derive(Clone)]
+pub struct RuleContext<'a> {
+    pub(super) exchange: &'a Context<'a>,
+    params: &'a [(String, String)],
+    location_params: &'a [(String, String)],
+    item: Option<(Value, usize)>,
+}
+
+/// One element of a `for_each`.
+#[derive(Clone, Debug)]
+pub struct Item(pub(super) Value);
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for RuleContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuleContext").field("item", &self.item).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Context<'a> {
+    /// For one exchange; `view` is state as before it, `now` the root of that name.
+    pub fn new(reading: &'a Reading, shop: &'a Shop, view: &'a dyn View, now: Timestamp) -> Self {
+        Self { reading, shop, view, now, converted: RefCell::default(), lookups: Lookups::default() }
+    }
+
+    /// For a rule, with what its paths captured.
+    pub fn rule(&'a self, params: &'a [(String, String)], location_params: &'a [(String, String)]) -> RuleContext<'a> {
+        RuleContext { exchange: self, params, location_params, item: None }
+    }
+
+    pub(super) fn view(&self) -> &dyn View {
+        self.view
+    }
+
+    /// The exchange read.
+    pub fn reading(&self) -> &'a Reading {
+        self.reading
+    }
+
+    fn once(&self, word: &'static str, make: impl FnOnce() -> Value) -> Value {
+        if let Some(value) = self.converted.borrow().get(word) {
+            return value.clone();
+        }
+        let value = make();
+        self.converted.borrow_mut().insert(word, value.clone());
+        value
+    }
+
+    fn root(&self, root: Root) -> Value {
+        let reading = self.reading;
+        let exchange = reading.exchange();
+        self.once(root.word(), || match root {
+            Root::Host => exchange.request.host().into(),
+            Root::Method => exchange.request.method.as_str().into(),
+            Root::Path => crate::exchange::decode_segment(exchange.request.path(), self.shop.charset).into(),
+            Root::Status => exchange.response.as_ref().map_or(Value::UNDEFINED, |head| head.status.as_u16().into()),
+            Root::Query => FieldTable::of(reading.query()),
+            Root::Form => reading.form().ok().map_or(Value::UNDEFINED, FieldTable::of),
+            Root::Json => reading.json().ok().map_or(Value::UNDEFINED, from_json),
+            Root::ResponseJson => reading.response_json().ok().map_or(Value::UNDEFINED, from_json),
+            Root::ResponseBody => reading.response_text().ok().map_or(Value::UNDEFINED, Value::from),
+            Root::Headers => headers(reading.headers()),
+            Root::ResponseHeaders => headers(reading.response_headers()),
+            Root::Cookies => cookies(reading.cookies(), Repeated::First),
+            Root::ResponseCookies => cookies(reading.response_cookies(), Repeated::Last),
+            Root::Referer => reading.referer().map_or(Value::UNDEFINED, |url| url_parts(url).into_value()),
+            Root::Vars => from_map(&self.shop.vars),
+            Root::Shop => shop(self.shop),
+            Root::Now => self.now.wc_in(&self.shop.timezone).into(),
+            Root::Known => Value::from_object(Known(self.lookups.clone())),
+            Root::IdOf => Value::from_object(IdOf(self.lookups.clone())),
+            Root::Rows => Value::from_object(Rows(self.lookups.clone())),
+            // Roots of a rule, of an item, and of a webhook's filter.
+            _ => Value::UNDEFINED,
+        })
+    }
+
+    /// What is missing of the bodies that `reads` names, from which absence must not be concluded.
+    pub(super) fn damage(&self, reads: Reads) -> Option<(Root, Damage)> {
+        fn of<T>(part: &Part<T>) -> Option<Damage> {
+            if let Part::Damaged(damage) = part { Some(*damage) } else { None }
+        }
+        let form = || match self.reading.form() {
+            Part::Is(fields) => Fields::damage(fields),
+            part => of(&part),
+        };
+        let parts: [(Root, &dyn Fn() -> Option<Damage>); 4] = [
+            (Root::Form, &form),
+            (Root::Json, &|| of(&self.reading.json())),
+            (Root::ResponseJson, &|| of(&self.reading.response_json())),
+            (Root::ResponseBody, &|| of(&self.reading.response_text())),
+        ];
+        parts.iter().filter(|(root, _)| reads.has(*root)).find_map(|(root, damage)| Some((*root, damage()?)))
+    }
+}
+
+impl<'a> RuleContext<'a> {
+    /// The same for one element of the rule's `for_each`.
+    #[must_use]
+    pub fn with_item(&self, item: &Item, index: usize) -> Self {
+        Self { item: Some((item.0.clone(), index)), ..self.clone() }
+    }
+
+    /// The exchange read.
+    pub fn reading(&self) -> &'a Reading {
+        self.exchange.reading
+    }
+
+    /// What functions had to say since the last call (`rows` over lists of uneven length).
+    pub fn take_notes(&self) -> Vec<String> {
+        self.exchange.lookups.take_notes()
+    }
+
+    /// What stands at a path of the exchange (`form`, `response.json.product`) as JSON; `None` if nothing, or if it is too
+    /// large.
+    pub fn path(&self, parts: &[String]) -> Option<Json> {
+        let (root, below) = match parts {
+            [first, second, below @ ..] if first == "response" => (format!("response.{second}"), below),
+            [first, below @ ..] => (first.clone(), below),
+            [] => return None,
+        };
+        let root = Root::ALL.iter().copied().find(|known| known.word() == root)?;
+        let value = below.iter().try_fold(self.root(root), |value, key| value.get_attr(key).ok())?;
+        to_json(&value).ok().flatten()
+    }
+
+    /// The variables an expression names, as one table.
+    pub(super) fn variables(&self, reads: Reads) -> Value {
+        let mut table = Table::default();
+        let mut response = Table::default();
+        for root in reads.iter() {
+            match root.word().strip_prefix("response.") {
+                Some(part) => response.insert(part, self.exchange.root(root)),
+                None => table.insert(root.word(), self.root(root)),
+            }
+        }
+        table.insert("response", response.into_value());
+        table.into_value()
+    }
+
+    fn root(&self, root: Root) -> Value {
+        match root {
+            Root::Params => captures(self.params),
+            Root::Location => self.location(),
+            Root::Item => self.item.as_ref().map_or(Value::UNDEFINED, |(item, _)| item.clone()),
+            Root::Index => self.item.as_ref().map_or(Value::UNDEFINED, |(_, index)| (*index).into()),
+            _ => self.exchange.root(root),
+        }
+    }
+
+    fn location(&self) -> Value {
+        let Some(url) = self.exchange.reading.location() else { return Value::UNDEFINED };
+        let shared = self.exchange.once(Root::Location.word(), || url_parts(url).into_value());
+        if self.location_params.is_empty() {
+            return shared;
+        }
+        let Some(parts) = shared.downcast_object::<Table>() else { return shared };
+        let mut table: Table = parts
+            .keys()
+            .iter()
+            .filter_map(|key| Some((key.as_str()?.to_owned(), parts.get(key.as_str()?)?.clone())))
+            .collect();
+        table.insert("params", captures(self.location_params));
+        table.into_value()
+    }
+}
+
+/// The variables of a webhook's filter.
+pub(super) fn filter_variables(event: &Map<String, Json>) -> Value {
+    from_map(event)
+}
+
+fn captures(pairs: &[(String, String)]) -> Value {
+    pairs.iter().map(|(name, value)| (name, Value::from(value.as_str()))).collect::<Table>().into_value()
+}
+
+fn headers(headers: &http::HeaderMap) -> Value {
+    let lines = headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
+    Lines::of(lines, Repeated::Joined, true)
+}
+
+fn cookies(pairs: &[(String, String)], repeated: Repeated) -> Value {
+    Lines::of(pairs.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))), repeated, false)
+}
+
+fn url_parts(url: &Url) -> Table {
+    let text = |text: &str| Value::from(Arc::<str>::from(text));
+    let parts = [
+        ("url", text(&url.url)),
+        ("host", text(&url.host)),
+        ("path", text(&url.path)),
+        ("query", FieldTable::of(&url.query)),
+    ];
+    parts.into_iter().collect()
+}
+
+fn shop(shop: &Shop) -> Value {
+    let parts = [
+        ("name", Value::from(shop.name.as_str())),
+        ("url", Value::from(shop.url.as_str())),
+        ("charset", Value::from(shop.charset.name())),
+        ("decimal", Value::from(shop.decimal.to_string())),
+        ("timezone", Value::from(shop.timezone.iana_name().unwrap_or("UTC"))),
+    ];
+    parts.into_iter().collect::<Table>().into_value()
+}

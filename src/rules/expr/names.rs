@@ -1,0 +1,201 @@
+//! The words of the expression language: roots, what stands below them, functions, filters and tests.
+
+use super::Scope;
+
+/// What an expression reads: a set of [`Root`]s.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reads(u32);
+
+impl Reads {
+    pub(super) fn add(&mut self, root: Root) {
+        self.0 |= 1 << root as u32;
+    }
+
+    pub(super) fn has(self, root: Root) -> bool {
+        self.0 & (1 << root as u32) != 0
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = Root> {
+        Root::ALL.iter().copied().filter(move |root| self.has(*root))
+    }
+}
+
+macro_rules! roots {
+    ($($name:ident $word:literal),* $(,)?) => {
+        /// A root variable of expressions; the four below `response` count on their own, as they cost differently.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Root { $($name),* }
+
+        impl Root {
+            /// All of them.
+            pub(super) const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The word in an expression.
+            pub(super) const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word),* }
+            }
+        }
+    };
+}
+
+roots! {
+    Host "host", Query "query", Form "form", Json "json", Headers "headers", Cookies "cookies", Referer "referer",
+    Status "status", Location "location", Method "method", Path "path", Params "params", Item "item", Index "index",
+    Vars "vars", Shop "shop", Now "now", Known "known", IdOf "id_of", Rows "rows",
+    ResponseHeaders "response.headers", ResponseCookies "response.cookies", ResponseBody "response.body",
+    ResponseJson "response.json",
+    Topic "topic", Resource "resource", Event "event", Id "id", Key "key", Payload "payload",
+}
+
+/// The parts of `response`.
+pub(super) const RESPONSE: [Root; 4] =
+    [Root::ResponseHeaders, Root::ResponseCookies, Root::ResponseBody, Root::ResponseJson];
+
+const RULE: &[&str] = &[
+    "host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response", "method",
+    "path", "params", "vars", "shop", "now",
+];
+const ITEM: &[&str] = &["item", "index"];
+const FILTER: &[&str] = &["topic", "resource", "event", "id", "key", "payload"];
+
+/// Roots of the language (item 25) whose part is not built yet.
+pub(super) const NOT_YET: &[&str] = &["session", "then", "find", "flash", "graphql", "field", "access"];
+
+/// The variables an expression may name.
+pub(super) fn variables(scope: Scope) -> Vec<&'static str> {
+    match scope {
+        Scope::Rule => RULE.to_vec(),
+        Scope::Item => [RULE, ITEM].concat(),
+        Scope::Filter => FILTER.to_vec(),
+    }
+}
+
+/// The functions an expression may call. `namespace` and `debug` of MiniJinja are left out.
+pub(super) const fn functions(scope: Scope) -> &'static [&'static str] {
+    match scope {
+        Scope::Rule | Scope::Item => &["known", "id_of", "rows", "changed", "range", "dict"],
+        Scope::Filter => &["changed", "range", "dict"],
+    }
+}
+
+/// What may stand below a root that is a fixed table.
+pub(super) fn children(root: &str) -> Option<&'static [&'static str]> {
+    match root {
+        "location" => Some(&["url", "host", "path", "query", "params"]),
+        "referer" => Some(&["url", "host", "path", "query"]),
+        "response" => Some(&["headers", "cookies", "body", "json"]),
+        "shop" => Some(&["name", "url", "charset", "decimal", "timezone"]),
+        _ => None,
+    }
+}
+
+/// Roots below which every value is text.
+pub(super) fn is_text(root: &str, child: Option<&str>) -> bool {
+    match root {
+        "form" | "query" | "headers" | "cookies" | "params" => child.is_some(),
+        "path" | "host" | "method" => true,
+        "location" | "referer" => matches!(child, Some("url" | "host" | "path" | "query" | "params")),
+        "response" => matches!(child, Some("headers" | "cookies" | "body")),
+        _ => false,
+    }
+}
+
+/// Filters that give text for text: a comparison behind them is still one of text.
+pub(super) const TEXT_FILTERS: &[&str] =
+    &["default", "d", "trim", "lower", "upper", "first", "last", "replace", "string"];
+
+/// Our own filters.
+pub(super) const OWN_FILTERS: &[&str] = &["money", "date", "gmt", "yes", "pick", "keyed", "strip_tags", "unhtml"];
+
+/// MiniJinja's own filters that make sense where nothing is escaped.
+pub(super) const FILTERS: &[&str] = &[
+    "lower",
+    "upper",
+    "title",
+    "capitalize",
+    "replace",
+    "length",
+    "count",
+    "dictsort",
+    "items",
+    "reverse",
+    "trim",
+    "join",
+    "split",
+    "lines",
+    "default",
+    "d",
+    "round",
+    "abs",
+    "int",
+    "float",
+    "attr",
+    "first",
+    "last",
+    "min",
+    "max",
+    "sort",
+    "list",
+    "string",
+    "bool",
+    "batch",
+    "slice",
+    "sum",
+    "indent",
+    "select",
+    "reject",
+    "selectattr",
+    "rejectattr",
+    "map",
+    "groupby",
+    "unique",
+    "chain",
+    "zip",
+    "format",
+    "tojson",
+    "urlencode",
+];
+
+/// MiniJinja's own tests.
+pub(super) const TESTS: &[&str] = &[
+    "undefined",
+    "defined",
+    "none",
+    "boolean",
+    "odd",
+    "even",
+    "divisibleby",
+    "number",
+    "integer",
+    "int",
+    "float",
+    "string",
+    "sequence",
+    "iterable",
+    "mapping",
+    "startingwith",
+    "endingwith",
+    "lower",
+    "upper",
+    "sameas",
+    "eq",
+    "equalto",
+    "==",
+    "ne",
+    "!=",
+    "lt",
+    "lessthan",
+    "<",
+    "le",
+    "<=",
+    "gt",
+    "greaterthan",
+    ">",
+    "ge",
+    ">=",
+    "in",
+    "true",
+    "false",
+    "filter",
+    "test",
+];

@@ -1,0 +1,146 @@
+//! Which rules a request head may match: a path trie that returns all matches, then the most selective literal query or
+//! form key, so that a thousand rules cost an exchange little more than ten.
+
+mod bucket;
+mod gates;
+mod needs;
+mod trie;
+
+use http::Method;
+
+use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead, ResponseHead, Timestamp};
+
+use super::expr::Expressions;
+use super::matching::{Stage, Truth, decide, table};
+use super::path::segments;
+use super::rule::{EventRule, Ruleset};
+use bucket::Bucket;
+use gates::Gates;
+use needs::Needs;
+use trie::Trie;
+
+/// The compiled index.
+#[derive(Debug, Default)]
+pub struct Index {
+    paths: Trie<Vec<(Method, Bucket)>>,
+    gates: Gates,
+    needs: Vec<Needs>,
+}
+
+/// Rules that may still match an exchange: indexes into [`Ruleset::events`], ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// Indexes into [`Ruleset::events`].
+    pub rules: Vec<u32>,
+}
+
+/// What the candidates still need to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// No rule can match any more.
+    Nothing,
+    /// No rule that is left reads the response's body.
+    Head,
+    /// Some rule reads the response's body.
+    Body,
+}
+
+impl Index {
+    /// Builds it.
+    pub fn build(events: &[EventRule], expressions: &Expressions) -> Self {
+        let mut paths = Trie::<Vec<(Method, Bucket)>>::default();
+        for (number, event) in (0_u32..).zip(events) {
+            for on in &event.on {
+                let methods = paths.entry(&on.path);
+                for method in &on.methods {
+                    let at = methods.iter().position(|(known, _)| known == method).unwrap_or_else(|| {
+                        methods.push((method.clone(), Bucket::default()));
+                        methods.len() - 1
+                    });
+                    methods[at].1.add(number);
+                }
+            }
+        }
+        paths.ends_mut().flatten().for_each(|(_, bucket)| bucket.settle(events));
+        let needs = events.iter().map(|event| Needs::of(event, expressions)).collect();
+        Self { paths, gates: Gates::build(events), needs }
+    }
+
+    /// Candidates whose literal form field stands in the exchange, and those without one.
+    pub(super) fn past_gates(&self, reading: &Reading, candidates: &Candidates) -> Vec<u32> {
+        self.gates.past(reading, &candidates.rules)
+    }
+
+    fn needs(&self, rule: u32) -> Needs {
+        self.needs.get(rule as usize).copied().unwrap_or_default()
+    }
+}
+
+impl Ruleset {
+    /// Which rules this request may match by method, path, host and query (and `[shop] ignore`); `None` if nobody cares.
+    ///
+    /// Conditions on the request's headers, cookies and referer narrow too. A rule that could match is never left out.
+    pub fn wants(&self, head: &RequestHead) -> Option<Candidates> {
+        let rules = self.looked_up(head)?;
+        let reading = self.reading_of(head, None);
+        if self.shop.ignore.iter().any(|ignored| table(ignored, &reading, Stage::Request, None) == Truth::Holds) {
+            return None;
+        }
+        self.left(rules, &reading, Stage::Request)
+    }
+
+    /// Drops the rules that this response's status and headers rule out.
+    pub fn narrow(&self, candidates: &mut Candidates, request: &RequestHead, response: &ResponseHead) -> Need {
+        let status = response.status.as_u16();
+        let fits = |rule: &u32| self.events.get(*rule as usize).is_some_and(|event| event.status.contains(status));
+        candidates.rules.retain(fits);
+        if candidates.rules.iter().any(|rule| self.index.needs(*rule).head) {
+            let reading = self.reading_of(request, Some(response));
+            let rules = std::mem::take(&mut candidates.rules);
+            *candidates = self.left(rules, &reading, Stage::Head).unwrap_or_default();
+        }
+        if candidates.rules.is_empty() {
+            Need::Nothing
+        } else if candidates.rules.iter().any(|rule| self.index.needs(*rule).body) {
+            Need::Body
+        } else {
+            Need::Head
+        }
+    }
+
+    /// Rules by method, path and one literal, ascending: what the index alone says.
+    fn looked_up(&self, head: &RequestHead) -> Option<Vec<u32>> {
+        let path = segments(head.path(), self.shop.charset);
+        let mut reading = None;
+        let mut found = Vec::new();
+        for (_, bucket) in self.index.paths.find(&path).flatten().filter(|(method, _)| *method == head.method) {
+            bucket.find(reading.get_or_insert_with(|| self.reading_of(head, None)), &mut found);
+        }
+        found.sort_unstable();
+        found.dedup();
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// Those rules that do not fail by what is seen so far.
+    fn left(&self, mut rules: Vec<u32>, reading: &Reading, stage: Stage) -> Option<Candidates> {
+        let stays = |rule: &u32| {
+            let event = self.events.get(*rule as usize);
+            event.is_some_and(|event| decide(event, reading, stage).0 != Truth::Fails)
+        };
+        rules.retain(stays);
+        (!rules.is_empty()).then_some(Candidates { rules })
+    }
+
+    /// Heads as a reading, so that one code decides conditions early and late.
+    fn reading_of(&self, request: &RequestHead, response: Option<&ResponseHead>) -> Reading {
+        let exchange = Exchange {
+            at: Timestamp::default(),
+            request: request.clone(),
+            request_body: CapturedBody::unread(),
+            response: response.cloned(),
+            response_body: CapturedBody::unread(),
+            end: End::Complete,
+        };
+        Reading::new(exchange, ReadOptions { charset: self.shop.charset })
+    }
+}

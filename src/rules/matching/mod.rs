@@ -1,0 +1,97 @@
+//! Conditions on the exchange alone. Runs in parallel for many exchanges: reads no state.
+//!
+//! `look` finds what a condition is about, `fit` says whether it fits, `decide` puts conditions together to a rule. The
+//! same three serve the index, which asks with less of the exchange to be seen, and `failure`, which tells what decided.
+
+mod decide;
+mod failure;
+mod fit;
+mod look;
+
+use crate::exchange::{Damage, Part, Reading};
+
+use super::derive::Note;
+use super::index::Candidates;
+use super::path::segments;
+use super::rule::Ruleset;
+
+pub(super) use decide::{captures, decide, table};
+pub use failure::Failure;
+pub(super) use fit::Truth;
+use fit::text_of;
+use look::Root;
+pub(super) use look::Stage;
+
+/// Rules whose conditions on the exchange hold, with what their paths captured.
+#[derive(Debug, Default)]
+pub struct Matched {
+    /// Index of the rule, and its captures in the same order as [`Ruleset::events`].
+    pub rules: Vec<MatchedRule>,
+    /// Things an operator should know (a body that was cut kept a rule from matching).
+    pub notes: Vec<Note>,
+}
+
+/// One rule that matched.
+#[derive(Debug)]
+pub struct MatchedRule {
+    /// Index into [`Ruleset::events`].
+    pub rule: u32,
+    /// Captures of the request's path.
+    pub params: Vec<(String, String)>,
+    /// Captures of the location's path.
+    pub location_params: Vec<(String, String)>,
+    /// Captures of the referer's path.
+    pub referer_params: Vec<(String, String)>,
+}
+
+impl Ruleset {
+    /// Which of the candidates hold on this exchange, in order; stops after a rule with `stop` only at derive.
+    ///
+    /// A rule whose conditions cannot be decided, because a body is cut or cannot be read, does not match, and a note
+    /// says so. An exchange without the shop's whole answer matches nothing.
+    pub fn matches(&self, reading: &Reading, candidates: &Candidates) -> Matched {
+        let mut matched = Matched::default();
+        let request = &reading.exchange().request;
+        let path = segments(request.path(), reading.options().charset);
+        for number in self.index.past_gates(reading, candidates) {
+            let Some(rule) = self.events.get(number as usize) else { continue };
+            let Some(params) = captures(rule, &request.method, &path) else { continue };
+            match decide(rule, reading, Stage::Whole) {
+                (Truth::Holds, _) => matched.rules.push(MatchedRule {
+                    rule: number,
+                    params,
+                    location_params: look::captures(Some(rule), reading, Root::Location).unwrap_or_default(),
+                    referer_params: look::captures(Some(rule), reading, Root::Referer).unwrap_or_default(),
+                }),
+                (Truth::Fails, _) => {}
+                (Truth::Open(why), cause) => {
+                    let text = failure::undecided(why, cause);
+                    matched.notes.push(Note { rule: rule.name.clone(), text });
+                }
+            }
+        }
+        matched
+    }
+}
+
+/// The texts a form field has, for the index; `Err` where that cannot be said for sure.
+pub(super) fn form_texts(reading: &Reading, path: &crate::exchange::FieldPath) -> Result<Vec<String>, Damage> {
+    let form = match reading.form() {
+        Part::Is(form) => form,
+        Part::NotThis => return Ok(Vec::new()),
+        Part::Damaged(damage) => return Err(damage),
+    };
+    match form.damage() {
+        Some(damage) => Err(damage),
+        None => Ok(texts_at(form, path)),
+    }
+}
+
+/// The texts that a literal is compared with at a path of fields.
+pub(super) fn texts_at(fields: &crate::exchange::Fields, path: &crate::exchange::FieldPath) -> Vec<String> {
+    let Some(value) = fields.get(path) else { return Vec::new() };
+    match &*value {
+        serde_json::Value::Array(items) => items.iter().filter_map(text_of).map(std::borrow::Cow::into_owned).collect(),
+        one => text_of(one).map(std::borrow::Cow::into_owned).into_iter().collect(),
+    }
+}

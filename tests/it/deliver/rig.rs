@@ -1,0 +1,238 @@
+//! A store in a directory of its own, a deliverer over it, and a client that asks the test for every answer.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::value::RawValue;
+use shopbell::clock::{Clock, Timestamp};
+use shopbell::deliver::{AnswerBody, BoxError, Client, Deliverer};
+use shopbell::id::{EventUid, Seq, WebhookId};
+use shopbell::model::record::{EventEntry, LogEntry};
+use shopbell::model::{Attempt, Event, Health, Identity, Outcome, Secret, Webhook};
+use shopbell::store::{LogLine, LogQuery, Options, Store};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// 2026-11-03T16:07:00Z.
+pub(super) const BASE: Timestamp = Timestamp::from_millis(1_793_722_020_000);
+
+/// A POST that waits for the test's answer.
+pub(super) struct Call {
+    pub(super) uri: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    answer: oneshot::Sender<Response<AnswerBody>>,
+}
+
+impl Call {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().expect("text")
+    }
+
+    pub(super) fn answer(self, status: u16) {
+        self.answer_with(status, &[]);
+    }
+
+    pub(super) fn answer_with(self, status: u16, headers: &[(&str, &str)]) {
+        let response = headers
+            .iter()
+            .fold(Response::builder().status(status), |response, (name, value)| response.header(*name, *value));
+        let body = Full::new(Bytes::new()).map_err(BoxError::from).boxed_unsync();
+        self.answer.send(response.body(body).expect("a response")).expect("the attempt waits");
+    }
+}
+
+/// A client that hands every POST to the test; pings are answered with 200 at once and their URLs kept.
+fn client(calls: mpsc::Sender<Call>, pings: Arc<Mutex<Vec<String>>>) -> Client {
+    Client::new(tower::service_fn(move |request: Request<Full<Bytes>>| {
+        let (calls, pings) = (calls.clone(), Arc::clone(&pings));
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.expect("a whole body").to_bytes();
+            if body.starts_with(b"webhook_id=") {
+                pings.lock().expect("no panic").push(head.uri.to_string());
+                return Ok(Response::new(Full::new(Bytes::new()).map_err(BoxError::from).boxed_unsync()));
+            }
+            let (answer, answered) = oneshot::channel();
+            let call = Call { uri: head.uri.to_string(), headers: head.headers, body, answer };
+            calls.send(call).await.map_err(BoxError::from)?;
+            answered.await.map_err(BoxError::from)
+        }
+    }))
+}
+
+pub(super) struct Rig {
+    pub(super) store: Store,
+    pub(super) deliverer: Deliverer,
+    pub(super) webhooks: watch::Sender<Arc<Vec<Arc<Webhook>>>>,
+    pub(super) pings: Arc<Mutex<Vec<String>>>,
+    pub(super) clock: Clock,
+    calls: mpsc::Receiver<Call>,
+    stop: watch::Sender<bool>,
+    /// While a blocking task runs, paused time stands still, also when everybody waits for the store's thread.
+    _still: std::sync::mpsc::Sender<()>,
+}
+
+impl Rig {
+    /// A deliverer over the store in `data`, with these webhooks in force.
+    pub(super) async fn start(data: &Path, webhooks: Vec<Webhook>) -> Self {
+        let (still, running) = std::sync::mpsc::channel();
+        tokio::task::spawn_blocking(move || running.recv());
+        let clock = Clock::simulated(BASE);
+        let path = data.to_owned();
+        let opening = tokio::task::spawn_blocking(move || Store::open(&path, Options::default(), clock));
+        let (store, _) = opening.await.expect("no panic").expect("the store opens");
+        let (sender, calls) = mpsc::channel(1_024);
+        let pings = Arc::default();
+        let (webhooks, in_force) = watch::channel(Arc::new(webhooks.into_iter().map(Arc::new).collect::<Vec<_>>()));
+        let (stop, stopping) = watch::channel(false);
+        let client = client(sender, Arc::clone(&pings));
+        let deliverer = Deliverer::start_with(client, store.clone(), in_force, clock, stopping);
+        // A new webhook starts at the journal's head: it must be there before the first event.
+        deliverer.backlog(WebhookId(1)).await;
+        Self { store, deliverer, webhooks, pings, clock, calls, stop, _still: still }
+    }
+
+    /// Puts an event of `order` for `webhooks` into the journal.
+    pub(super) async fn event(&self, order: &str, webhooks: &[u64]) -> Seq {
+        self.store
+            .commit(vec![EventEntry::Event(Box::new(event(order, webhooks)))], Vec::new())
+            .await
+            .expect("the store writes")
+    }
+
+    /// The next POST that is no ping.
+    pub(super) async fn call(&mut self) -> Call {
+        self.calls.recv().await.expect("the deliverer runs")
+    }
+
+    /// A POST that came already.
+    pub(super) fn call_now(&mut self) -> Option<Call> {
+        self.calls.try_recv().ok()
+    }
+
+    pub(super) fn swap(&self, webhooks: Vec<Webhook>) {
+        self.webhooks.send_replace(Arc::new(webhooks.into_iter().map(Arc::new).collect()));
+    }
+
+    /// Runs the scheduler until it has nothing to do for now.
+    pub(super) async fn settle(&self) {
+        for _ in 0..20 {
+            self.deliverer.backlog(WebhookId(1)).await;
+        }
+    }
+
+    /// Lets time run in steps until a POST comes.
+    pub(super) async fn call_within(&mut self, limit: Duration) -> Call {
+        let step = limit / 40;
+        for turn in 0..2_000 {
+            self.settle().await;
+            if let Some(call) = self.call_now() {
+                return call;
+            }
+            // Later turns only give the store's thread the time it takes.
+            if turn < 40 {
+                tokio::time::advance(step).await;
+            }
+        }
+        panic!("no attempt within {limit:?}");
+    }
+
+    async fn log(&self, kind: &str) -> Vec<LogEntry> {
+        let query = LogQuery { limit: 10_000, kinds: vec![kind.to_owned()], ..LogQuery::default() };
+        let lines = self.store.search(query).await.expect("the log is searched");
+        let entries = lines.into_iter().rev().filter_map(|line| match line {
+            LogLine::Log { entry, .. } => Some(entry),
+            LogLine::Event { .. } => None,
+        });
+        entries.collect()
+    }
+
+    /// Attempts in the log without pings, oldest first.
+    pub(super) async fn attempts(&self) -> Vec<Attempt> {
+        let attempt = |entry| match entry {
+            LogEntry::Attempt(attempt) if !attempt.delivery.is_empty() => Some(*attempt),
+            _ => None,
+        };
+        self.log("attempt").await.into_iter().filter_map(attempt).collect()
+    }
+
+    /// Waits until so many deliveries have ended, and gives their ends, oldest first.
+    pub(super) async fn outcomes(&self, count: usize) -> Vec<Outcome> {
+        loop {
+            let outcome = |entry| if let LogEntry::Outcome(outcome) = entry { Some(*outcome) } else { None };
+            let outcomes: Vec<Outcome> = self.log("outcome").await.into_iter().filter_map(outcome).collect();
+            if outcomes.len() >= count {
+                return outcomes;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until health is so, and gives it.
+    pub(super) async fn health(&self, so: impl Fn(&Health) -> bool) -> Health {
+        loop {
+            let health = self.store.health(WebhookId(1));
+            if so(&health) {
+                return health;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Texts of the notices in the log, oldest first.
+    pub(super) async fn notices(&self) -> Vec<String> {
+        let notice = |entry| if let LogEntry::Notice(notice) = entry { Some(notice.text) } else { None };
+        self.log("notice").await.into_iter().filter_map(notice).collect()
+    }
+
+    /// Waits until so many attempts are in the log.
+    pub(super) async fn logged(&self, count: usize) {
+        while self.attempts().await.len() < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Orders the stop, without waiting for it.
+    pub(super) fn order_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits for the stop and closes the store.
+    pub(super) async fn stopped(self) {
+        self.deliverer.stopped().await;
+        self.store.close().await;
+    }
+}
+
+/// An event of `order` (empty: an action without an id) that says which order it is.
+pub(super) fn event(order: &str, webhooks: &[u64]) -> Event {
+    let (topic, identity) = match order {
+        "" => ("action.cart", Identity::None),
+        order => ("order.updated", Identity::Id(order.to_owned())),
+    };
+    Event {
+        uid: EventUid::random(),
+        at: BASE,
+        topic: topic.parse().expect("a topic"),
+        resource: "order".into(),
+        id: (!order.is_empty()).then(|| order.to_owned()),
+        key: serde_json::Map::new(),
+        group: ("order".into(), identity),
+        body: RawValue::from_string(format!(r#"{{"id":"{order}"}}"#)).expect("JSON"),
+        rule: "order-saved".into(),
+        webhooks: webhooks.iter().copied().map(WebhookId).collect(),
+        source: "POST /admin".into(),
+    }
+}
+
+pub(super) fn webhook(id: u64) -> Webhook {
+    Webhook {
+        secret: Secret::new("s3cr3t".into()),
+        source: "https://shop.example/".into(),
+        ..Webhook::new(WebhookId(id), &format!("hook-{id}"), &format!("https://{id}.example/in"))
+    }
+}

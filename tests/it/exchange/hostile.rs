@@ -1,0 +1,196 @@
+//! Foreign bytes never bring a reader down, and what it gives holds together.
+
+use std::io::Write;
+
+use proptest::prelude::*;
+use serde_json::Value;
+use shopbell::exchange::{
+    CapturedBody, Damage, FieldPath, Fields, FilePartSkipper, Part, Url, charset_of_label, decode_segment, parse_line,
+};
+
+use super::{Lines, answered, exchange, read};
+
+const BOUNDARY: &str = "Bo-un";
+const CHARSETS: [&str; 5] = ["utf-8", "iso-8859-1", "Shift_JIS", "EUC-JP", "ISO-2022-JP"];
+
+/// Names made of what has a meaning in names.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof!["[ab.0-3 \\[\\]]{0,12}", "[ab](\\[[ab0-3]?\\]){0,4}", any::<String>()]
+}
+
+/// Bodies of multipart: pieces of structure between bytes of any kind.
+fn multipart() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just(format!("--{BOUNDARY}\r\n").into_bytes()),
+        Just(format!("\r\n--{BOUNDARY}\n").into_bytes()),
+        Just(format!("\r\n--{BOUNDARY}").into_bytes()),
+        Just(format!("\r\n--{BOUNDARY}--").into_bytes()),
+        Just(b"Content-Disposition: form-data; name=\"a\"\r\n\r\n".to_vec()),
+        Just(b"Content-Disposition: form-data; name=b; filename=\"f\"\r\n\r\n".to_vec()),
+        Just(b"content-disposition:form-data;\n name=c; filename*=UTF-8''f\n\n".to_vec()),
+        "[\r\n-]{0,3}".prop_map(String::into_bytes),
+        proptest::collection::vec(any::<u8>(), 0..20),
+    ];
+    proptest::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat())
+}
+
+/// What the skipper keeps of a body that comes in chunks of these sizes.
+fn kept(body: &[u8], sizes: &[usize]) -> Vec<u8> {
+    let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+    let mut skipper = FilePartSkipper::for_content_type(&content_type).expect("multipart");
+    let (mut kept, mut rest) = (Vec::new(), body);
+    for size in sizes.iter().cycle() {
+        let (chunk, next) = rest.split_at((*size).min(rest.len()));
+        assert!(skipper.push(chunk, &mut kept, usize::MAX));
+        rest = next;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    assert!(skipper.finish(&mut kept, usize::MAX));
+    kept
+}
+
+/// Fields of a multipart body of which this is kept: the pairs, and why some may be missing.
+fn fields(kept: &[u8], whole: &[u8], damage: Option<Damage>) -> (Vec<(String, String)>, Option<Damage>) {
+    let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+    let mut exchange = exchange("/", &[("content-type", content_type.as_bytes())], kept, &[], b"");
+    exchange.request_body = CapturedBody { total: whole.len() as u64, damage, ..exchange.request_body };
+    match read(exchange, "iso-8859-1").form() {
+        Part::Is(fields) => (fields.pairs().to_vec(), fields.damage()),
+        Part::Damaged(damage) => (Vec::new(), Some(damage)),
+        Part::NotThis => (Vec::new(), None),
+    }
+}
+
+/// How many texts a tree holds.
+fn texts(tree: &Value) -> usize {
+    match tree {
+        Value::Object(map) => map.values().map(texts).sum(),
+        Value::Array(list) => list.iter().map(texts).sum(),
+        _ => 1,
+    }
+}
+
+proptest! {
+    #[test]
+    fn fields_keep_pairs_and_agree_with_their_tree(pairs in proptest::collection::vec((name(), any::<String>()), 0..40)) {
+        let fields = Fields::from_pairs(pairs.clone(), None);
+        prop_assert_eq!(fields.pairs(), &pairs);
+        prop_assert!(texts(fields.tree()) <= pairs.len());
+        for (name, _) in &pairs {
+            let path = FieldPath::parse(name);
+            let one = fields.get(&FieldPath { list: false, ..path.clone() }).map(std::borrow::Cow::into_owned);
+            let list = fields.get(&FieldPath { list: true, ..path.clone() }).map(std::borrow::Cow::into_owned);
+            let list = list.as_ref().and_then(Value::as_array).expect("always a list");
+            match one {
+                None => prop_assert!(list.is_empty()),
+                Some(Value::Array(same)) => prop_assert_eq!(list, &same),
+                Some(Value::Object(map)) => prop_assert!(list.iter().eq(map.values())),
+                Some(text) => prop_assert_eq!(list.last(), Some(&text)),
+            }
+        }
+        // The last pair is never overwritten.
+        if let Some((name, value)) = pairs.last() {
+            let path = FieldPath::parse(name);
+            if !path.list && !path.parts.is_empty() && path.parts.iter().all(|part| !part.is_empty()) {
+                let found = fields.get(&path).expect("there").into_owned();
+                prop_assert_eq!(found.as_str(), Some(value.as_str()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_name_repeated_is_a_list_of_all(values in proptest::collection::vec("[a-z]{0,3}", 1..20), brackets in any::<bool>()) {
+        let wire = if brackets { "x[]" } else { "x" };
+        let fields = Fields::from_pairs(values.iter().map(|value| (wire.to_owned(), value.clone())).collect(), None);
+        let list = fields.get(&FieldPath::parse("x[]")).expect("always a list").into_owned();
+        prop_assert_eq!(list, Value::from(values));
+    }
+
+    #[test]
+    fn chunks_do_not_matter(body in multipart(), sizes in proptest::collection::vec(1_usize..12, 1..6)) {
+        prop_assert_eq!(kept(&body, &sizes), kept(&body, &[usize::MAX]));
+    }
+
+    #[test]
+    fn skipping_files_loses_no_field(body in multipart()) {
+        let copy = kept(&body, &[7]);
+        prop_assert!(copy.len() <= body.len());
+        prop_assert_eq!(fields(&copy, &body, Some(Damage::Cut)), fields(&body, &body, Some(Damage::Cut)));
+        prop_assert_eq!(fields(&copy, &body, None), fields(&body, &body, None));
+        // What was skipped once has nothing more to skip.
+        prop_assert_eq!(kept(&copy, &[5]), copy);
+    }
+
+    #[test]
+    fn every_view_survives_every_byte(
+        request in proptest::collection::vec(any::<u8>(), 0..200), response in proptest::collection::vec(any::<u8>(), 0..200),
+        kind in prop::sample::select(&["application/x-www-form-urlencoded", "multipart/form-data; boundary=-", "application/json", "\u{fc}"][..]),
+        coding in prop::sample::select(&["gzip", "deflate", "br", "zstd", "identity", "x"][..]),
+        header in "[\t\\x20-\\x7e\\x80-\\xff]{0,80}", charset in prop::sample::select(&CHARSETS[..]),
+        damage in prop::sample::select(&[None, Some(Damage::Cut), Some(Damage::Unread)][..]),
+    ) {
+        let header = header.as_bytes();
+        let lines: Lines<'_> = &[("content-type", kind.as_bytes()), ("cookie", header), ("referer", header), ("host", header)];
+        let answer: Lines<'_> = &[
+            ("content-type", header), ("content-encoding", coding.as_bytes()), ("location", header), ("set-cookie", header), ("date", header),
+        ];
+        let mut exchange = exchange("/?a=%fc", lines, &request, answer, &response);
+        exchange.request_body = CapturedBody { damage, ..exchange.request_body };
+        let reading = read(exchange, charset);
+        let damaged = [
+            matches!(reading.form(), Part::Damaged(_)), matches!(reading.json(), Part::Damaged(_)),
+            matches!(reading.response_text(), Part::Damaged(_)), matches!(reading.response_json(), Part::Damaged(_)),
+        ];
+        let urls = (reading.location().is_some(), reading.referer().is_some());
+        prop_assert_eq!(urls, (true, true), "{:?}", damaged);
+        prop_assert!(reading.cookies().len() + reading.response_cookies().len() <= header.len() + 1);
+    }
+
+    #[test]
+    fn text_comes_back_from_every_coding(text in "\\PC{0,300}", end in any::<prop::sample::Index>()) {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        let zstd = ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+        for (coding, sent) in [("gzip", encoder.finish().unwrap()), ("zstd", zstd)] {
+            let lines: Lines<'_> = &[("content-encoding", coding.as_bytes()), ("content-type", b"text/plain; charset=utf-8")];
+            let expected = if text.is_empty() { Part::NotThis } else { Part::Is(text.trim_start_matches('\u{feff}')) };
+            let reading = answered(lines, &sent, None, "utf-8");
+            prop_assert_eq!(reading.response_text(), expected);
+            // A cut body is never taken for a whole one.
+            let cut = end.index(sent.len());
+            let reading = answered(lines, &sent[..cut], None, "utf-8");
+            prop_assert!(matches!(reading.response_text(), Part::Damaged(_)) || cut == 0, "{} {}", coding, cut);
+        }
+    }
+
+    #[test]
+    fn urls_resolve_to_something(
+        reference in prop_oneof!["[a-z:/?#.@%\\[\\] \\\\é]{0,40}", any::<String>()], host in "[a-z.:]{0,12}", path in "/?[a-z./]{0,20}",
+        charset in prop::sample::select(&CHARSETS[..]),
+    ) {
+        let charset = charset_of_label(charset).unwrap();
+        let url = Url::resolve(&reference, &host, &path, false, charset);
+        prop_assert!(url.url.contains(&url.path) && !url.url.contains('#'));
+        // What is resolved stays as it is.
+        let again = Url::resolve(&url.url, &host, &path, false, charset);
+        if !host.is_empty() && url.url.starts_with("http://") && !url.host.is_empty() && !url.url.ends_with(|c: char| c <= ' ') {
+            prop_assert_eq!(again.url, url.url);
+        }
+        decode_segment(&reference, charset);
+    }
+
+    #[test]
+    fn lines_are_read_or_refused(
+        url in any::<String>(), name in "[!-~]{0,8}", value in any::<String>(), body in "[A-Za-z0-9+/=]{0,12}", junk in any::<String>(),
+    ) {
+        let line = serde_json::json!({
+            "t": 1.5, "request": { "method": "GET", "url": format!("/{url}"), "headers": [[name, value]], "body_base64": body },
+        });
+        if let Ok(line) = parse_line(&line.to_string()) {
+            prop_assert!(line.exchange.request.path().starts_with('/'));
+        }
+        prop_assert!(parse_line(&junk).is_err());
+    }
+}
