@@ -12,6 +12,7 @@ mod functions;
 mod lint;
 mod lookups;
 mod names;
+mod program;
 mod run;
 mod template;
 #[cfg(test)]

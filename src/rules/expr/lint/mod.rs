@@ -35,6 +35,9 @@ pub(super) fn lint(source: &str, scope: Scope, truth: bool) -> Linted {
     walk.found
 }
 
+/// A key as written, and where.
+type Key = (String, Range<usize>);
+
 struct Walk<'s> {
     source: &'s str,
     scope: Scope,
@@ -168,7 +171,7 @@ impl Walk<'_> {
     }
 
     /// The variable at the bottom of a path and its first key, where that is a constant. Walks what stands in brackets.
-    fn root_of<'a>(&mut self, expr: &'a Expr<'a>) -> Option<(&'a str, Range<usize>, Option<(String, Range<usize>)>)> {
+    fn root_of<'a>(&mut self, expr: &'a Expr<'a>) -> Option<(&'a str, Range<usize>, Option<Key>)> {
         let mut at = expr;
         let mut child = None;
         loop {
