@@ -48,7 +48,7 @@ pub enum Subject {
     ResponseBody,
     /// A value in the response's JSON.
     ResponseJson(JsonPath),
-    /// The response's status, in a table of `any` or `none` ([`EventRule::status`] is the rule's own).
+    /// The response's status, in a table of `any` or `none` ([`EventRule::status`](super::EventRule::status) is the rule's own).
     Status,
 }
 
