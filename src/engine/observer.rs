@@ -1,6 +1,7 @@
 //! The tap's observer: asks the ruleset in force, hands exchanges over, never blocks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -60,6 +61,7 @@ pub(super) struct Evaluated {
 #[derive(Debug)]
 pub struct Engine {
     parts: Vec<tokio::task::JoinHandle<()>>,
+    give_up: watch::Sender<bool>,
 }
 
 impl Engine {
@@ -86,15 +88,25 @@ impl Engine {
             runtime: tokio::runtime::Handle::current(),
         };
         let deriving = tokio::task::spawn_blocking(move || deriver.run(evaluated, &derived_sender));
-        let committing = tokio::spawn(commit::run(derived, store, overlay, counters.clone(), notes.clone()));
+        let (give_up, given_up) = watch::channel(false);
+        let committing = tokio::spawn(commit::run(derived, store, overlay, counters.clone(), notes.clone(), given_up));
         let observer = EngineObserver { rules, intake, counters, notes };
-        (observer, Self { parts: vec![dispatching, deriving, committing, noting] })
+        (observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up })
     }
 
-    /// Waits until everything taken over is on disk. The observers must be dropped for the notes to end.
-    pub async fn stopped(self) {
-        for part in self.parts {
+    /// Waits until everything taken over is on disk, for `limit` at most: what the journal has not taken by then is given
+    /// up, loudly. The observers must be dropped for the notes to end.
+    pub async fn stopped(mut self, limit: Duration) {
+        if tokio::time::timeout(limit, self.join()).await.is_err() {
+            let _ = self.give_up.send(true);
+            self.join().await;
+        }
+    }
+
+    async fn join(&mut self) {
+        while let Some(part) = self.parts.first_mut() {
             let _ = part.await;
+            self.parts.remove(0);
         }
     }
 }
