@@ -165,7 +165,9 @@ async fn paused_time_stands_still_while_the_disk_works() {
 
 #[tokio::test]
 async fn visitors_and_waits_are_remembered_and_forgotten() {
+    use shopbell::clock::Clock;
     use shopbell::model::{EventUid, Pending, SessionMemory};
+    use shopbell::store::{Options, Store};
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = Store::open(dir.path(), Options::default(), Clock::System).unwrap();
     let memory =
