@@ -4,6 +4,7 @@
 //! guessing where a body was cut or cannot be decoded.
 
 mod body;
+mod case_text;
 mod charset;
 mod cookies;
 mod decoding;
@@ -27,6 +28,7 @@ mod xml;
 
 pub use crate::clock::{Clock, Timestamp};
 pub use body::{CapturedBody, Damage, Part};
+pub use case_text::{CaseFault, CaseStep, CaseText, CaseWhat, ExpectedText};
 pub use charset::{charset_of_content_type, charset_of_label};
 pub use fields::{FieldPath, Fields};
 pub use flash::{Flash, FlashMessage};
