@@ -7,9 +7,11 @@ mod body;
 mod charset;
 mod cookies;
 mod decoding;
+mod documents;
 mod field_tree;
 mod fields;
 mod head;
+mod html;
 mod json;
 mod lines;
 mod multipart;
@@ -17,16 +19,19 @@ mod part_scanner;
 mod reading;
 mod url;
 mod urlencoded;
+mod xml;
 
 pub use crate::clock::{Clock, Timestamp};
 pub use body::{CapturedBody, Damage, Part};
 pub use charset::{charset_of_content_type, charset_of_label};
 pub use fields::{FieldPath, Fields};
 pub use head::{RequestHead, ResponseHead};
+pub use html::{Node, Page, Selector};
 pub use lines::{RecordedLine, parse_line};
 pub use multipart::FilePartSkipper;
 pub use reading::{ReadOptions, Reading};
 pub use url::{Url, decode_segment};
+pub use xml::{Xml, XmlPath};
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

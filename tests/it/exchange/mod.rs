@@ -1,5 +1,6 @@
 //! One exchange through all its views: what shops and browsers send, and what may be concluded from it.
 
+mod documents; // pages and XML
 mod hostile; // properties over bytes of any kind
 
 use std::io::Write;
