@@ -30,6 +30,7 @@ pub use html::{Node, Page, Selector};
 pub use lines::{RecordedLine, parse_line};
 pub use multipart::FilePartSkipper;
 pub use reading::{ReadOptions, Reading};
+pub use urlencoded::read_query;
 pub use url::{Url, decode_segment};
 pub use xml::{Xml, XmlPath};
 

@@ -18,7 +18,7 @@ mod view;
 pub use derive::{Derived, Draft, Note};
 pub use index::{Candidates, Need};
 pub use load::{Loaded, SourceFile, load};
-pub use matching::{Failure, Matched};
+pub use matching::{Failure, Found, Matched, MatchedRule, Message, boxes};
 pub use replay::{Replay, ReplayedEvent};
 pub use rule::{Ruleset, SecretSource, WebhookConfig};
 pub use summary::Summary;

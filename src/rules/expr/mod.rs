@@ -12,6 +12,7 @@ mod functions;
 mod lint;
 mod lookups;
 mod names;
+mod rule_names;
 mod run;
 mod template;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::exchange::Damage;
 
 use super::super::rule::{Matcher, Op};
+use super::flash;
 use super::look::Look;
 
 /// What can be said of a condition, a table or a rule.
@@ -27,6 +28,24 @@ pub(in super::super) enum Why {
     NotYet,
     /// What it looks at is damaged: absence cannot be concluded.
     Damaged(Damage),
+    /// The session's next page will show it.
+    NextPage,
+}
+
+impl Why {
+    /// Of two that keep a rule open the graver: with damage it never matches, and before all has come nothing is decided.
+    fn weight(self) -> u8 {
+        match self {
+            Self::NextPage => 0,
+            Self::NotYet => 1,
+            Self::Damaged(_) => 2,
+        }
+    }
+
+    /// Whether this one is graver.
+    pub(super) fn outweighs(self, other: Self) -> bool {
+        self.weight() > other.weight()
+    }
 }
 
 impl From<bool> for Truth {
@@ -39,11 +58,17 @@ impl From<bool> for Truth {
 pub(super) fn fit(matcher: &Matcher, look: &Look<'_>) -> Truth {
     match look {
         Look::NotYet => Truth::Open(Why::NotYet),
+        Look::NextPage => Truth::Open(Why::NextPage),
         Look::WrongKind => Truth::Fails,
         Look::Damaged(damage) => Truth::Open(Why::Damaged(*damage)),
         Look::Path(fits) => Truth::from(*fits),
         Look::Status(status) => match matcher {
             Matcher::Status(set) => Truth::from(set.contains(*status)),
+            _ => Truth::Fails,
+        },
+        Look::Flash(messages) => match matcher {
+            Matcher::Filled(wanted) => Truth::from(messages.is_empty() != *wanted),
+            Matcher::Flash(wanted) => Truth::from(flash::fits(messages, wanted)),
             _ => Truth::Fails,
         },
         Look::Texts(texts) => Truth::from(holds(matcher, &Seen::texts(texts))),
@@ -66,10 +91,15 @@ fn certain(matcher: &Matcher, value: Option<&Value>, holds: bool) -> bool {
             Matcher::Filled(wanted) => holds == *wanted && !value.is_some_and(is_empty),
             Matcher::OneOf(_) => holds,
             Matcher::Ops(ops) => holds && !ops.iter().any(|op| matches!(op, Op::Is(_) | Op::Not(_))),
-            Matcher::Template | Matcher::Status(_) => true,
+            Matcher::Template | Matcher::Status(_) | Matcher::Flash(_) => true,
         },
         Some(_) => true,
     }
+}
+
+/// Whether one text fits.
+pub(super) fn matches_texts(matcher: &Matcher, text: &str) -> bool {
+    holds(matcher, &Seen::texts(&[Cow::Borrowed(text)]))
 }
 
 /// What a subject is, made ready for matchers.
@@ -127,7 +157,7 @@ fn holds(matcher: &Matcher, seen: &Seen<'_>) -> bool {
             ops.iter().filter(|op| !is_text_op(op)).all(|op| whole_op(op, seen))
                 && (text_ops.is_empty() || seen.any_text(fits))
         }
-        Matcher::Template | Matcher::Status(_) => false,
+        Matcher::Template | Matcher::Status(_) | Matcher::Flash(_) => false,
     }
 }
 
