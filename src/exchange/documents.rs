@@ -1,10 +1,10 @@
-//! The views of an exchange that need a document parsed: HTML, XML. Each is parsed once, whoever asks.
+//! The views of an exchange that need a document parsed: HTML, XML, GraphQL. Each is parsed once, whoever asks.
 
 use std::sync::OnceLock;
 
 use super::json::is_json;
 use super::reading::{content_type, essence};
-use super::{Damage, Page, Part, Reading, Xml};
+use super::{Damage, GraphqlCall, Page, Part, PersistedDocuments, Reading, Xml, graphql};
 
 /// What has been parsed so far.
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub(super) struct Documents {
     html: OnceLock<Part<Page>>,
     response_xml: OnceLock<Part<Xml>>,
     request_xml: OnceLock<Part<Xml>>,
+    graphql: OnceLock<Part<Vec<GraphqlCall>>>,
+    persisted: PersistedDocuments,
 }
 
 impl Reading {
@@ -66,6 +68,50 @@ impl Reading {
             Part::Damaged(damage) => Part::Damaged(damage),
         };
         self.documents.request_xml.get_or_init(read).as_ref()
+    }
+
+    /// With the documents that clients name by their hash: those of this exchange are added when [`Self::graphql`] reads it.
+    #[must_use]
+    pub fn with_persisted(mut self, persisted: &PersistedDocuments) -> Self {
+        self.documents.persisted = persisted.clone();
+        self
+    }
+
+    /// The root fields of GraphQL that the exchange ran: a JSON body or batch, a query string, a form with `operations`, or
+    /// `application/graphql`. Empty where the shop could not choose an operation. Damaged if the document or the answer
+    /// cannot be read, or a hash is not known.
+    pub fn graphql(&self) -> Part<&[GraphqlCall]> {
+        let read = || match self.graphql_asked() {
+            Part::Is(asked) => graphql::calls(&asked, self.response_json(), &self.documents.persisted),
+            Part::NotThis => Part::NotThis,
+            Part::Damaged(damage) => Part::Damaged(damage),
+        };
+        match self.documents.graphql.get_or_init(read) {
+            Part::Is(calls) => Part::Is(calls),
+            Part::NotThis => Part::NotThis,
+            Part::Damaged(damage) => Part::Damaged(*damage),
+        }
+    }
+
+    fn graphql_asked(&self) -> Part<Vec<graphql::Asked>> {
+        let kind = essence(&content_type(self.headers()));
+        let asked = if self.exchange().request.method == http::Method::GET {
+            graphql::from_query(self.query())
+        } else if kind == "application/graphql" {
+            match self.request_text() {
+                Part::Is((text, None)) => graphql::from_text(&text, self.query()),
+                Part::Is((_, Some(damage))) | Part::Damaged(damage) => return Part::Damaged(damage),
+                Part::NotThis => Vec::new(),
+            }
+        } else {
+            match (self.json(), self.form()) {
+                (Part::Is(body), _) => graphql::from_request_json(body),
+                (_, Part::Is(form)) => graphql::from_form(form),
+                (Part::Damaged(damage), Part::NotThis) => return Part::Damaged(damage),
+                _ => Vec::new(),
+            }
+        };
+        if asked.is_empty() { Part::NotThis } else { Part::Is(asked) }
     }
 }
 
