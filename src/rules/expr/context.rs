@@ -209,9 +209,8 @@ impl<'a> RuleContext<'a> {
 
     fn found(&self, root: Root) -> Value {
         let Some(found) = self.found else { return Value::UNDEFINED };
-        let shared = |value: &Option<Arc<Json>>| {
-            value.as_ref().map_or(Value::UNDEFINED, |value| self.exchange.shared(value))
-        };
+        let shared =
+            |value: &Option<Arc<Json>>| value.as_ref().map_or(Value::UNDEFINED, |value| self.exchange.shared(value));
         match root {
             Root::Find => {
                 let finds = found.finds.iter().map(|(name, value)| (name, self.exchange.shared(value)));

@@ -59,10 +59,13 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: b
     let scope = if part || table.get("for_each").is_some() { Scope::Item } else { Scope::Rule };
     let get = |key: &str| table.get(key).map(|entry| &entry.node);
     let finds = get("find").map_or_else(Vec::new, |node| find::finds(loader, node));
-    let graphql = get("graphql").and_then(|node| graphql::rule(loader, node, part));
+    let graphql = get("graphql").and_then(|node| graphql::rule(loader, node, (!part).then_some(entry)));
     if !part {
         let (graphql, flash) = (get("graphql").is_some(), loader.has_flash);
-        loader.expressions.begin_rule(finds.iter().map(|find| find.name.clone()).collect(), graphql, flash);
+        // With those at fault, so that what names them is no fault of its own.
+        let names =
+            get("find").and_then(Node::table).map_or_else(Vec::new, |table| table.keys().map(str::to_owned).collect());
+        loader.expressions.begin_rule(names, graphql, flash);
     }
     let on = get("on").map(|node| path::on(loader, node));
     let status = get("status").and_then(|node| status(loader, node)).unwrap_or_else(StatusSet::default);

@@ -11,10 +11,8 @@ use super::loader::{Keys, Loader};
 use super::tree::{Entry, Node, Table, Toml};
 use super::{conditions, find_from, matcher, path};
 
-const KEYS: Keys = Keys {
-    known: &["css", "xml", "regex", "attr", "all", "from", "optional", "absent", "rows", "cols"],
-    later: &[],
-};
+const KEYS: Keys =
+    Keys { known: &["css", "xml", "regex", "attr", "all", "from", "optional", "absent", "rows", "cols"], later: &[] };
 
 const COLUMN_KEYS: Keys = Keys { known: &["css", "regex", "attr", "all", "optional"], later: &[] };
 
@@ -78,7 +76,8 @@ fn find(loader: &mut Loader, entry: &Entry) -> Option<Find> {
 
 /// A find must look for something.
 fn says_something(loader: &mut Loader, what: &str, entry: &Entry, table: &Table) {
-    if ["css", "xml", "regex", "from"].iter().all(|key| table.get(key).is_none()) {
+    // A key that is not known was meant to say it.
+    if table.keys().all(|key| matches!(key, "all" | "optional" | "absent")) {
         let hint = format!("write `{what} = {{ css = \"…\" }}`, or `xml`, `regex`, `rows`, or `from` with a field");
         loader.report.error(entry.at, format!("`{what}` does not say what to look for"), hint);
     }
@@ -201,7 +200,8 @@ fn xml(loader: &mut Loader, node: &Node, spec: &mut String) -> Option<XmlPath> {
             let rest =
                 text.char_indices().map(|(at, _)| at).find(|at| fault.ends_with(&format!(" at {:?}", &text[*at..])));
             let at = rest.map_or(node.at, |start| loader.inside(node, start..text.len()));
-            let hint = "paths know `/a/b`, `//b`, `*`, `[2]`, `[@x='y']`, and at their end `/@x` or `/text()`".to_owned();
+            let hint =
+                "paths know `/a/b`, `//b`, `*`, `[2]`, `[@x='y']`, and at their end `/@x` or `/text()`".to_owned();
             loader.report.error(at, fault, hint);
             None
         }
@@ -212,7 +212,7 @@ fn xml(loader: &mut Loader, node: &Node, spec: &mut String) -> Option<XmlPath> {
 pub(super) fn unused(loader: &mut Loader, node: Option<&Node>, finds: &[Find]) {
     let used = loader.expressions.end_rule();
     let table = node.and_then(Node::table);
-    for find in finds.iter().filter(|find| find.optional && !used.contains(&find.name)) {
+    for find in finds.iter().filter(|find| find.optional && !find.absent && !used.contains(&find.name)) {
         let Some(entry) = table.and_then(|table| table.get(&find.name)) else { continue };
         let hint = "use it in a value, or leave it out; without `optional` it is a condition of the rule".to_owned();
         loader.report.warn(entry.at, format!("nothing reads `find.{}`", find.name), hint);

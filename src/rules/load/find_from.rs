@@ -65,9 +65,7 @@ fn field(parts: &[String]) -> Result<Source, String> {
         ("cookies", below) => named(Subject::Cookie, root, below)?,
         ("response", [part, below @ ..]) => match part.as_str() {
             "json" => (Subject::ResponseJson(Vec::new()), below.to_vec()),
-            "headers" => {
-                named(|name| Subject::ResponseHeader(name.to_ascii_lowercase()), "response.headers", below)?
-            }
+            "headers" => named(|name| Subject::ResponseHeader(name.to_ascii_lowercase()), "response.headers", below)?,
             "cookies" => named(Subject::ResponseCookie, "response.cookies", below)?,
             _ => return Err("`response` has `body`, `json`, `headers` and `cookies`".to_owned()),
         },
@@ -78,7 +76,9 @@ fn field(parts: &[String]) -> Result<Source, String> {
         }
         _ => {
             let near = nearest(root, ROOTS).map(|near| format!("did you mean `{near}`?"));
-            return Err(near.unwrap_or_else(|| format!("a source is {} with keys below it, or `referer`", one_of(&ROOTS))));
+            return Err(
+                near.unwrap_or_else(|| format!("a source is {} with keys below it, or `referer`", one_of(&ROOTS)))
+            );
         }
     };
     Ok(Source::Field { root, below })
@@ -101,6 +101,7 @@ pub(super) fn tell_no_flash(loader: &mut Loader, at: At) {
     if loader.report.any_broken() {
         return;
     }
-    let hint = "write a table [flash] with `cookie = \"messages\"`, or with `page.success = \".alert-success\"`".to_owned();
+    let hint =
+        "write a table [flash] with `cookie = \"messages\"`, or with `page.success = \".alert-success\"`".to_owned();
     loader.report.error(at, "no [flash] says where this shop's messages are", hint);
 }

@@ -4,11 +4,11 @@ use crate::diagnostic::nearest;
 
 use super::super::rule::{Condition, Flash, FlashWanted, Matcher, Subject};
 use super::conditions::push;
+use super::find;
 use super::find_from::tell_no_flash;
 use super::loader::{Keys, Loader};
 use super::matcher::{Typing, matcher};
 use super::tree::{Entry, Node, Toml};
-use super::find;
 
 const KEYS: Keys = Keys { known: &["cookie", "format", "page"], later: &[] };
 const WANTED: Keys = Keys { known: &["level", "text"], later: &[] };
@@ -36,7 +36,8 @@ pub(super) fn table(loader: &mut Loader, entry: &Entry) -> Option<Flash> {
     }
     let page = get("page").map_or_else(Vec::new, |node| page(loader, node));
     if table.get("cookie").is_none() && table.get("page").is_none() {
-        let hint = "name the cookie (`cookie = \"messages\"`) or the boxes of pages (`page.success = \".alert-success\"`)";
+        let hint =
+            "name the cookie (`cookie = \"messages\"`) or the boxes of pages (`page.success = \".alert-success\"`)";
         loader.report.error(entry.at, "[flash] does not say where messages are", hint.to_owned());
     }
     Some(Flash { cookie, page })
@@ -60,7 +61,11 @@ pub(super) fn condition(loader: &mut Loader, node: &Node, found: &mut Vec<Condit
         Toml::Bool(flag) => return push(loader, "flash", node, Subject::Flash, Some(Matcher::Filled(*flag)), found),
         Toml::List(items) => {
             if items.is_empty() {
-                loader.report.error(node.at, "an empty list never fits", "for no message write `flash = false`".to_owned());
+                loader.report.error(
+                    node.at,
+                    "an empty list never fits",
+                    "for no message write `flash = false`".to_owned(),
+                );
             }
             items.iter().filter_map(|item| wanted(loader, item)).collect()
         }

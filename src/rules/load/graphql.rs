@@ -1,14 +1,16 @@
 //! `graphql`: the root fields a rule is about, and conditions on their arguments and data.
 
-use super::super::rule::{Condition, FieldPart, GraphqlOk, GraphqlRule, OperationKind, Subject};
+use crate::exchange::GraphqlKind;
+
+use super::super::rule::{Condition, FieldPart, GraphqlOk, GraphqlRule, Subject};
 use super::conditions::json;
 use super::loader::{Keys, Loader};
-use super::tree::{Node, Toml};
+use super::tree::{Entry, Node, Toml};
 
 const KEYS: Keys = Keys { known: &["mutation", "query", "ok", "args", "data"], later: &[] };
 
-/// What a rule is about. A part may leave the fields to the rules that use it.
-pub(super) fn rule(loader: &mut Loader, node: &Node, part: bool) -> Option<GraphqlRule> {
+/// What a rule is about. A part (no `rule`) may leave the fields to the rules that use it.
+pub(super) fn rule(loader: &mut Loader, node: &Node, rule: Option<&Entry>) -> Option<GraphqlRule> {
     let Some(table) = node.table() else {
         let hint = "write `graphql.mutation = \"createProduct\"` or `graphql.query = \"…\"`".to_owned();
         loader.wrong_type("graphql", "a table", node, Some(hint));
@@ -22,17 +24,18 @@ pub(super) fn rule(loader: &mut Loader, node: &Node, part: bool) -> Option<Graph
             loader.report.error(query.at, "`graphql.mutation` and `graphql.query` exclude each other", hint);
             return None;
         }
-        (Some(mutation), None) => (OperationKind::Mutation, &mutation.node),
-        (None, Some(query)) => (OperationKind::Query, &query.node),
+        (Some(mutation), None) => (GraphqlKind::Mutation, &mutation.node),
+        (None, Some(query)) => (GraphqlKind::Query, &query.node),
         (None, None) => {
-            if !part {
+            if let Some(rule) = rule {
                 let hint = "write `graphql.mutation = \"createProduct\"` or `graphql.query = \"…\"`".to_owned();
-                loader.report.missing(node.at, "`graphql` names no field of the schema", hint);
+                let message = format!("event `{}` has `graphql` and names no field of the schema", rule.key);
+                loader.report.missing(rule.at, message, hint);
             }
             return None;
         }
     };
-    Some(GraphqlRule { kind, fields: names(loader, kind.word(), fields), ok })
+    Some(GraphqlRule { kind, fields: names(loader, kind.as_str(), fields), ok })
 }
 
 fn names(loader: &mut Loader, word: &str, node: &Node) -> Vec<String> {
@@ -42,7 +45,8 @@ fn names(loader: &mut Loader, word: &str, node: &Node) -> Vec<String> {
     let texts = loader.texts(&format!("graphql.{word}"), node);
     for (text, node) in &texts {
         if !super::path::is_name(text) {
-            let hint = "write the name of a root field as in the schema, without arguments: \"createProduct\"".to_owned();
+            let hint =
+                "write the name of a root field as in the schema, without arguments: \"createProduct\"".to_owned();
             loader.report.error(node.at, format!("`{text}` is no name of a field"), hint);
         }
     }

@@ -106,7 +106,9 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
             Some(name) => loader.expressions.name_find(name).err().map(|()| "no such `find` is defined"),
             None => Some("name one of them: `find.NAME`"),
         },
-        "field" | "graphql" if !matches!(second, Some("args" | "data")) => Some("only its `args` and `data` are tables"),
+        "field" | "graphql" if !matches!(second, Some("args" | "data")) => {
+            Some("only its `args` and `data` are tables")
+        }
         "location" | "referer" if !matches!(second, Some("query" | "params")) => {
             Some("only its `query` and `params` are tables")
         }

@@ -114,7 +114,9 @@ fn one(condition: &Condition, scene: Scene<'_>) -> Truth {
 /// The graver of two decisions that are open.
 fn graver<'r>(before: Option<Decision<'r>>, decision: Decision<'r>) -> Decision<'r> {
     match (before, decision.0) {
-        (Some((Truth::Open(before), cause)), Truth::Open(why)) if !why.outweighs(before) => (Truth::Open(before), cause),
+        (Some((Truth::Open(before), cause)), Truth::Open(why)) if !why.outweighs(before) => {
+            (Truth::Open(before), cause)
+        }
         _ => decision,
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::exchange::{Damage, Node, Page, Part, Xml};
 
 use super::super::rule::{Column, Extract, Markup, Pick, Source, What};
+use super::fit::Why;
 use super::flash::Flashed;
 use super::look::{Look, Stage, look};
 use super::nested::{descend, texts_of};
@@ -104,11 +105,14 @@ fn texts<'a>(sight: &'a Sight<'a>, source: &Source) -> Texts<'a> {
             Part::NotThis => Texts::NoSource,
             Part::Is((_, Some(damage))) | Part::Damaged(damage) => Texts::Damaged(damage),
         },
-        Source::Location => Texts::Are(reading.location().map(|url| Cow::Borrowed(url.url.as_str())).into_iter().collect()),
+        Source::Location => {
+            Texts::Are(reading.location().map(|url| Cow::Borrowed(url.url.as_str())).into_iter().collect())
+        }
         Source::Flash => match sight.flashed() {
-            Flashed::Added(messages) => Texts::Are(messages.iter().map(|m| Cow::Borrowed(m.text.as_str())).collect()),
-            Flashed::NextPage => Texts::Are(Vec::new()),
-            Flashed::Damaged(damage) => Texts::Damaged(*damage),
+            Flashed { open: Some(Why::Damaged(damage)), messages } if messages.is_empty() => Texts::Damaged(*damage),
+            Flashed { messages, .. } => {
+                Texts::Are(messages.iter().map(|message| Cow::Borrowed(message.text.as_str())).collect())
+            }
         },
         Source::Field { root, below } => {
             let charset = reading.options().charset;

@@ -8,7 +8,8 @@ use super::super::path::segments;
 use super::super::rule::{Condition, EventRule, GraphqlOk, Ruleset, Subject};
 use super::decide::{Cause, captures};
 use super::extract::Outcome;
-use super::fit::{Truth, Why};
+use super::fit::Why;
+use super::flash::Flashed;
 use super::graphql::Operations;
 use super::look::{Look, Stage, look};
 use super::sight::Sight;
@@ -132,11 +133,17 @@ fn found(look: &Look<'_>) -> String {
         Look::NotYet => "it has not come yet".to_owned(),
         Look::WrongKind => "there is no body of this kind".to_owned(),
         Look::Damaged(damage) => format!("the body is {}", damage.as_str()),
-        Look::NextPage => "no cookie came: the session's next page shows it".to_owned(),
-        Look::Flash([]) => "no messages".to_owned(),
-        Look::Flash(messages) => {
-            let shown: Vec<String> = messages.iter().map(|m| format!("{}: {:?}", m.level, cut(&m.text))).collect();
-            shown.join(", ")
+        Look::Flash(Flashed { messages, open }) => {
+            let shown = messages.iter().map(|message| format!("{}: {:?}", message.level, cut(&message.text)));
+            let rest = match open {
+                None if messages.is_empty() => Some("no messages".to_owned()),
+                None => None,
+                Some(Why::Damaged(damage)) => Some(format!("the cookie is {}", damage.as_str())),
+                Some(Why::NextPage | Why::NotYet) => {
+                    Some("no cookie came: the session's next page shows it".to_owned())
+                }
+            };
+            shown.chain(rest).collect::<Vec<_>>().join(", ")
         }
         Look::Path(fits) => if *fits { "the path fits" } else { "another path, or none" }.to_owned(),
         Look::Status(status) => status.to_string(),

@@ -7,7 +7,6 @@ use serde_json::Value;
 use crate::exchange::Damage;
 
 use super::super::rule::{Matcher, Op};
-use super::flash;
 use super::look::Look;
 
 /// What can be said of a condition, a table or a rule.
@@ -58,7 +57,6 @@ impl From<bool> for Truth {
 pub(super) fn fit(matcher: &Matcher, look: &Look<'_>) -> Truth {
     match look {
         Look::NotYet => Truth::Open(Why::NotYet),
-        Look::NextPage => Truth::Open(Why::NextPage),
         Look::WrongKind => Truth::Fails,
         Look::Damaged(damage) => Truth::Open(Why::Damaged(*damage)),
         Look::Path(fits) => Truth::from(*fits),
@@ -66,11 +64,7 @@ pub(super) fn fit(matcher: &Matcher, look: &Look<'_>) -> Truth {
             Matcher::Status(set) => Truth::from(set.contains(*status)),
             _ => Truth::Fails,
         },
-        Look::Flash(messages) => match matcher {
-            Matcher::Filled(wanted) => Truth::from(messages.is_empty() != *wanted),
-            Matcher::Flash(wanted) => Truth::from(flash::fits(messages, wanted)),
-            _ => Truth::Fails,
-        },
+        Look::Flash(flashed) => flashed.fits(matcher),
         Look::Texts(texts) => Truth::from(holds(matcher, &Seen::texts(texts))),
         Look::Tree { value, list, damage } => {
             let seen = Seen::value(value.as_deref(), *list);
@@ -98,7 +92,7 @@ fn certain(matcher: &Matcher, value: Option<&Value>, holds: bool) -> bool {
 }
 
 /// Whether one text fits.
-pub(super) fn matches_texts(matcher: &Matcher, text: &str) -> bool {
+pub(super) fn matches_text(matcher: &Matcher, text: &str) -> bool {
     holds(matcher, &Seen::texts(&[Cow::Borrowed(text)]))
 }
 

@@ -11,7 +11,7 @@ use crate::model::glob;
 use super::super::path::{self, Captures};
 use super::super::rule::{Condition, EventRule, FieldPart, PathTemplate, Subject, UrlPart};
 use super::extract::Outcome;
-use super::flash::{Flashed, Message};
+use super::flash::Flashed;
 use super::sight::Scene;
 
 /// How much of an exchange is there to be looked at.
@@ -39,9 +39,7 @@ pub(super) enum Look<'a> {
     /// The status.
     Status(u16),
     /// Flash messages.
-    Flash(&'a [Message]),
-    /// Whether there are flash messages the session's next page shows.
-    NextPage,
+    Flash(&'a Flashed),
     /// Values that are text: none, one or several.
     Texts(Vec<Cow<'a, str>>),
     /// A value in a tree of fields or JSON.
@@ -106,11 +104,7 @@ pub(super) fn look<'a>(subject: &Subject, scene: Scene<'a>) -> Look<'a> {
             Some(response) => Look::Status(response.status.as_u16()),
             None => Look::WrongKind,
         },
-        Subject::Flash => match sight.flashed() {
-            Flashed::Added(messages) => Look::Flash(messages),
-            Flashed::NextPage => Look::NextPage,
-            Flashed::Damaged(damage) => Look::Damaged(*damage),
-        },
+        Subject::Flash => Look::Flash(sight.flashed()),
         Subject::Graphql(part, path) => match scene.field {
             Some(field) => {
                 let part = if *part == FieldPart::Args { "args" } else { "data" };

@@ -46,8 +46,8 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
         return Standing::Not(decision);
     }
     let field = run.map(|run| Arc::clone(&run.value));
-    let scene = Scene { field: field.as_deref(), ..sight.scene(Stage::Whole) };
-    let mut decision = conditions(rule, scene);
+    let scene = Scene { field: field.as_deref(), ..sight.scene_of(Stage::Whole, rule) };
+    let mut decision = decide(rule, scene);
     if decided(decision.0) {
         return Standing::Not(decision);
     }
@@ -60,8 +60,8 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
         outcomes.push((find.name.clone(), outcome));
     }
     if decision.0 == Truth::Open(Why::NotYet) {
-        decision = conditions(rule, Scene { finds: Some(&outcomes), ..scene });
-        if decided(decision.0) || decision.0 == Truth::Open(Why::NotYet) {
+        decision = decide(rule, Scene { finds: Some(&outcomes), ..scene });
+        if decided(decision.0) {
             return Standing::Not(decision);
         }
     }
@@ -70,11 +70,7 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
         _ => None,
     });
     let found = Found { finds: finds.collect(), field, flash: sight.flashed().value() };
-    if decision.0 == Truth::Holds { Standing::Fits(found) } else { Standing::Waits(found) }
-}
-
-fn conditions<'r>(rule: &'r EventRule, scene: Scene<'_>) -> Decision<'r> {
-    decide(rule, Scene { rule: Some(rule), ..scene })
+    if decision.0 == Truth::Open(Why::NextPage) { Standing::Waits(found) } else { Standing::Fits(found) }
 }
 
 /// Nothing that is still to come changes it.
@@ -86,15 +82,11 @@ fn decided(truth: Truth) -> bool {
 fn gone<'r>(rule: &'r EventRule, run: &FieldRun) -> Option<Decision<'r>> {
     let wanted = rule.graphql.as_ref().map_or(GraphqlOk::Any, |graphql| graphql.ok);
     let fits = match wanted {
-        GraphqlOk::Any => Truth::Holds,
+        GraphqlOk::Any => true,
         GraphqlOk::Yes => run.ok,
-        GraphqlOk::No => match run.ok {
-            Truth::Holds => Truth::Fails,
-            Truth::Fails => Truth::Holds,
-            open @ Truth::Open(_) => open,
-        },
+        GraphqlOk::No => !run.ok,
     };
-    (fits != Truth::Holds).then_some((fits, Some(Cause::GraphqlOk(wanted))))
+    (!fits).then_some((Truth::Fails, Some(Cause::GraphqlOk(wanted))))
 }
 
 /// Why a find keeps its rule from matching, if it does.

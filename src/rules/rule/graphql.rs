@@ -1,10 +1,12 @@
 //! `graphql`: rules that run once for each executed root field of a name.
 
+use crate::exchange::GraphqlKind;
+
 /// Which operations a rule is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphqlRule {
     /// Query or mutation.
-    pub kind: OperationKind,
+    pub kind: GraphqlKind,
     /// Schema names of root fields; one that fits is enough.
     pub fields: Vec<String>,
     /// How the field must have gone.
@@ -14,17 +16,8 @@ pub struct GraphqlRule {
 impl std::fmt::Display for GraphqlRule {
     /// `graphql.mutation = createProduct, updateProduct`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "graphql.{} = {}", self.kind.word(), self.fields.join(", "))
+        write!(f, "graphql.{} = {}", self.kind.as_str(), self.fields.join(", "))
     }
-}
-
-/// The kind of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OperationKind {
-    /// `query`.
-    Query,
-    /// `mutation`.
-    Mutation,
 }
 
 /// `graphql.ok`.
@@ -46,14 +39,4 @@ pub enum FieldPart {
     Args,
     /// Its data, under schema names.
     Data,
-}
-
-impl OperationKind {
-    /// `query` or `mutation`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Mutation => "mutation",
-        }
-    }
 }

@@ -18,7 +18,7 @@ use super::index::Index;
 pub use condition::{Condition, JsonPath, Matcher, Op, Subject, UrlPart};
 pub use find::{Column, Extract, Find, Markup, Pick, Source, What};
 pub use flash::{Flash, FlashWanted};
-pub use graphql::{FieldPart, GraphqlOk, GraphqlRule, OperationKind};
+pub use graphql::{FieldPart, GraphqlOk, GraphqlRule};
 pub use value::{KeySource, PayloadMode, SourcePath, ValueTree};
 pub use webhook::{KeyConfig, SecretSource, WebhookConfig};
 
@@ -59,6 +59,8 @@ pub struct Shop {
     pub url: String,
     /// Charset of unlabelled form bodies.
     pub charset: &'static Encoding,
+    /// Whether the files state it; else pages of the shop may name another.
+    pub states_charset: bool,
     /// The shop's decimal sign, for `money`: `.` or `,`.
     pub decimal: char,
     /// The shop's zone, for `date` and the local date fields.
