@@ -40,6 +40,7 @@ pub use lines::{RecordedLine, parse_line, to_line};
 pub use multipart::FilePartSkipper;
 pub use reading::{ReadOptions, Reading};
 pub use url::{Url, decode_segment};
+pub use urlencoded::read_query;
 pub use xml::{Xml, XmlPath};
 
 /// How an exchange ended.

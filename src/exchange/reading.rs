@@ -148,7 +148,7 @@ impl Reading {
     }
 
     /// The request body as text, as far as it is known, unless it is multipart.
-    pub(super) fn request_text(&self) -> Part<(String, Option<Damage>)> {
+    pub fn request_text(&self) -> Part<(String, Option<Damage>)> {
         let (content_type, body) = (content_type(self.headers()), self.request_body());
         let multipart = essence(&content_type).starts_with("multipart/");
         match body.damage {
