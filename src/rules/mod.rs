@@ -12,6 +12,7 @@ mod matching;
 mod path;
 mod replay;
 pub mod rule;
+pub mod suggest;
 mod view;
 
 pub use derive::{Derived, Draft, Note};
