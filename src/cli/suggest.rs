@@ -36,7 +36,7 @@ pub(super) fn run(args: &SuggestArgs) -> Result<(), Failure> {
         "{} read: {}{place}, and {} commented out as not certain",
         count(counts.exchanges, "exchange"),
         count(counts.rules, "rule"),
-        count(counts.guesses, "more"),
+        count(counts.guesses, "proposal"),
     )?;
     Ok(())
 }

@@ -30,7 +30,7 @@ pub(super) fn groups(samples: &[Sample]) -> (Vec<Group<'_>>, usize) {
     let mut groups: BTreeMap<(&str, Shape, Vec<Selector>), Vec<&Sample>> = BTreeMap::new();
     for ((method, shape), samples) in paths {
         let mut selectors: Vec<Vec<Selector>> = samples.iter().map(|sample| named(sample)).collect();
-        compared(&samples, &mut selectors);
+        compared(&samples, &shape.template(), &mut selectors);
         for (sample, own) in samples.into_iter().zip(selectors) {
             if sample.method != Method::GET || changes_by_get(sample, &shape, &own) {
                 groups.entry((method, shape.clone(), own)).or_default().push(sample);
@@ -85,6 +85,12 @@ fn changes_by_get(sample: &Sample, shape: &Shape, selectors: &[Selector]) -> boo
         return false;
     }
     let verb = last_verb(shape, selectors);
+    // The address of a form that sends people elsewhere, as they may not use it or must choose first.
+    let form = matches!(verb, Some(Verb::Create | Verb::Copy | Verb::Update | Verb::Save | Verb::Apply))
+        && last_verb(&Shape(Vec::new()), selectors).is_none();
+    if form {
+        return false;
+    }
     let back =
         sample.target.as_ref().is_some_and(|target| target.segments == sample.segments && target.query == sample.query);
     !back && verb.is_some_and(|verb| !matches!(verb, Verb::Read | Verb::Login | Verb::Register))

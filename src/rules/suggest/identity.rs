@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::group::Group;
+use super::natural;
 use super::payload::is_secret;
 use super::sample::{Answer, Sample, field};
 use super::shape::{Segment, Shape, is_token};
@@ -52,8 +53,11 @@ pub(super) fn identify(group: &Group<'_>, judged: &Judged<'_>, guess: &Guess) ->
         if created { sources.iter().filter(|source| source.answered).find(fits) } else { sources.iter().find(fits) };
     if let Some(source) = chosen {
         take(&mut identity, source, &sources);
-    } else if let Some((name, value)) = natural_key(judged, guess) {
+    } else if let Some((name, value)) = natural::key(judged, guess) {
         identity.notes.push(format!("no id is in these exchanges: the natural key is `{value}`"));
+        if name == "name" {
+            identity.notes.push("names need not be unique: a code or number would be better".to_owned());
+        }
         identity.key = Some((name, format!("{{{{ {value} }}}}")));
     }
     if identity.id.is_none() && identity.key.is_none() && !created {
@@ -101,15 +105,23 @@ fn sources(group: &Group<'_>, judged: &Judged<'_>, guess: &Guess) -> Vec<Source>
         }
     };
     let Some(first) = judged.accepted.first() else { return sources };
-    for (name, _) in first.target.iter().flat_map(|target| &target.query).filter(|(name, _)| names_id(name, noun)) {
+    // An action answers with the cart, whose id is no product's.
+    let answers = !guess.is_action();
+    for (name, _) in first
+        .target
+        .iter()
+        .filter(|_| answers)
+        .flat_map(|target| &target.query)
+        .filter(|(name, _)| names_id(name, noun))
+    {
         let of = |sample: &Sample| Some(vec![sample.target.as_ref()?.field(name)?.to_owned()]);
         add(text::field("location.query", name), false, true, &of);
     }
-    if let Some((capture, at)) = judged.location.as_ref().and_then(|shape| number(shape)) {
+    if let Some((capture, at)) = judged.location.as_ref().filter(|_| answers).and_then(number) {
         let of = |sample: &Sample| Some(vec![sample.target.as_ref()?.segments.get(at)?.clone()]);
         add(Some(format!("location.params.{capture}")), false, true, &of);
     }
-    if let Some((path, _)) = answered_id(first, noun) {
+    if let Some((path, _)) = answered_id(first, noun).filter(|_| answers) {
         let of = |sample: &Sample| answered_id(sample, noun).filter(|(own, _)| *own == path).map(|(_, id)| vec![id]);
         add(text::json("response.json", &path), false, true, &of);
     }
@@ -184,7 +196,7 @@ pub(super) fn answered_id(sample: &Sample, noun: Option<Noun>) -> Option<(Vec<St
     })
 }
 
-fn scalar(value: &Value) -> Option<String> {
+pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -211,7 +223,7 @@ fn aliases(noun: Option<Noun>) -> &'static [&'static str] {
     }
 }
 
-fn bare(name: &str) -> String {
+pub(super) fn bare(name: &str) -> String {
     name.trim_end_matches("[]").chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
@@ -245,58 +257,4 @@ fn names_list(name: &str, noun: Option<Noun>) -> bool {
         Some(rest) => rest.is_empty() && listed || matches!(rest, "id" | "ids" | "item" | "items") || thing(rest),
         None => listed && (matches!(own.as_str(), "id" | "ids" | "item" | "items" | "cb") || thing(&own)),
     }
-}
-
-/// A field by which people know the thing.
-fn natural_key(judged: &Judged<'_>, guess: &Guess) -> Option<(&'static str, String)> {
-    let keys: &[(&'static str, &[&str])] = match (guess.resource(), guess.verb) {
-        (_, Some(Verb::Login | Verb::Register)) | (Some(Noun::Customer | Noun::Me), _) => &[
-            (
-                "email",
-                &[
-                    "email",
-                    "emailaddress",
-                    "useremail",
-                    "loginusername",
-                    "registrationemail",
-                    "customeremail",
-                    "billingemail",
-                ],
-            ),
-            ("username", &["username", "userlogin", "log", "login", "user"]),
-        ],
-        (Some(Noun::Product), _) => {
-            &[("sku", &["sku", "productsku", "upc", "ean"]), ("model", &["model", "productmodel", "productsmodel"])]
-        }
-        (Some(Noun::Coupon), _) => &[("code", &["code", "couponcode", "vouchercode", "coupon", "voucher", "vcode"])],
-        (Some(Noun::Order), _) => &[("email", &["email", "billingemail", "customeremail"])],
-        _ => &[],
-    };
-    let first = judged.accepted.first()?;
-    let filled = |name: &str| {
-        judged.accepted.iter().all(|sample| field(&sample.form, name).is_some_and(|value| !value.trim().is_empty()))
-    };
-    for (key, names) in keys {
-        let fits = |name: &str| !name.contains('[') && names.contains(&bare(name).as_str()) && !is_secret(name);
-        // Every name in the order of the table, so that the plainest wins.
-        if let Some((name, _)) = first.form.iter().find(|(name, _)| fits(name) && filled(name)) {
-            return Some((key, text::field("form", name)?));
-        }
-        if let Some(Value::Object(json)) = &first.json {
-            let all = |name: &str| {
-                judged.accepted.iter().all(|sample| {
-                    sample
-                        .json
-                        .as_ref()
-                        .and_then(|json| json.get(name))
-                        .and_then(scalar)
-                        .is_some_and(|text| !text.trim().is_empty())
-                })
-            };
-            if let Some(name) = json.keys().find(|name| fits(name) && all(name)) {
-                return Some((key, text::json("json", std::slice::from_ref(name))?));
-            }
-        }
-    }
-    None
 }

@@ -8,9 +8,11 @@
 mod follow;
 mod group;
 mod identity;
+mod natural;
 mod page;
 mod payload;
 mod proposal;
+mod redirect;
 mod sample;
 mod selector;
 mod shape;
@@ -152,8 +154,7 @@ fn session(samples: &[Sample]) -> Vec<String> {
         // A hash in a name differs from shop to shop.
         let parts: Vec<&str> = name.split('_').map(|part| if shape::is_token(part) { "*" } else { part }).collect();
         let (name, lower) = (parts.join("_"), name.to_ascii_lowercase());
-        let speaks =
-            ["sess", "sid", "logged_in", "auth", "login", "basket", "cart"].iter().any(|sign| lower.contains(sign));
+        let speaks = ["sess", "sid", "logged_in", "auth", "login", "basket"].iter().any(|sign| lower.contains(sign));
         if speaks
             && text::shown(&name) == name
             && shape::is_token(value.split(['|', ':', '%']).next_back().unwrap_or_default())

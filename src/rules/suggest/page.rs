@@ -1,5 +1,7 @@
 //! What stands on a page that may name an id: its title, its links, elements that say so.
 
+use std::collections::BTreeSet;
+
 /// Bytes of one page that are looked at.
 const MAX_PAGE: usize = 512 * 1024;
 
@@ -61,6 +63,36 @@ impl Page {
             }
         }
     }
+}
+
+/// Classes of boxes that tell of success or failure.
+pub(super) fn boxes(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut end = text.len().min(MAX_PAGE);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut rest = text.get(..end).unwrap_or_default();
+    while let Some((_, after)) = rest.split_once(" class=\"") {
+        let Some((classes, after)) = after.split_once('"') else { break };
+        rest = after;
+        let plain =
+            |class: &&str| class.len() <= 64 && class.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        let told = classes.split_ascii_whitespace().filter(plain).filter(|class| is_good(class) || is_bad(class));
+        found.extend(told.map(str::to_owned).take(MAX_NUMBERS.saturating_sub(found.len())));
+    }
+    found
+}
+
+/// Whether a class is that of a box for success.
+pub(super) fn is_good(class: &str) -> bool {
+    let lower = class.to_ascii_lowercase();
+    !is_bad(class) && (lower.contains("success") || lower.ends_with("message"))
+}
+
+fn is_bad(class: &str) -> bool {
+    let lower = class.to_ascii_lowercase();
+    ["error", "danger", "failure", "invalid"].iter().any(|sign| lower.contains(sign))
 }
 
 /// The text between two marks, whose case is overlooked.

@@ -39,7 +39,7 @@ const CUSTOMER: &[Row] = &[
     ("username", Kind::Text, &["username", "userlogin"]),
 ];
 const COUPON: &[Row] = &[
-    ("code", Kind::Text, &["code", "couponcode", "vouchercode"]),
+    ("code", Kind::Text, &["code", "couponcode", "vouchercode", "posttitle"]),
     ("amount", Kind::Money, &["amount", "couponamount", "discount", "benefitvalue"]),
 ];
 const ORDER: &[Row] = &[
@@ -67,7 +67,7 @@ pub(super) fn lines(accepted: &[&Sample], guess: &Guess) -> Vec<String> {
         Some(Noun::Order) => ORDER,
         _ => return Vec::new(),
     };
-    if accepted.iter().all(|sample| is_woocommerce(sample)) {
+    if !accepted.is_empty() && accepted.iter().all(|sample| is_woocommerce(sample)) {
         return vec!["payload_from = \"response.json\"".to_owned()];
     }
     rows.iter().filter_map(|row| line(accepted, row)).collect()

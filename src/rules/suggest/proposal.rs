@@ -30,8 +30,12 @@ pub(super) struct Proposal {
 
 /// All proposals a group gives: the operation, and for a login its failure.
 pub(super) fn proposals(group: &Group<'_>, all: &[Sample]) -> Vec<Proposal> {
-    let judged = judge(group, spoken(group));
+    let mut judged = judge(group, spoken(group));
+    if judged.accepted.is_empty() {
+        return Vec::new();
+    }
     let guess = guess(group, &judged.accepted);
+    judged.flash(group, guess.is_action());
     let identity = identify(group, &judged, &guess);
     let failed = (guess.verb == Some(Verb::Login)).then(|| login_failed(group, &judged, &identity)).flatten();
     let followed = (identity.id.is_none() && !judged.accepted.is_empty() && guess.verb == Some(Verb::Create))
@@ -72,6 +76,9 @@ fn proposal(
     let back_office = is_back_office(group);
     match guess.verb {
         None => doubts.push("no word says what was done".to_owned()),
+        Some(Verb::Copy) if identity.id.is_none() => {
+            doubts.push("it copies: the ids in the request are those of the originals".to_owned());
+        }
         Some(_) if topic.is_none() && doubts.is_empty() => {
             doubts.push("its words name nothing that is known".to_owned())
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::exchange::{Damage, End, Exchange, ReadOptions, Reading, Url, decode_segment};
 
-use super::page::Page;
+use super::page::{self, Page};
 
 /// Values of cookies shorter than this tie no exchanges together (rule language, item 15).
 const SESSION_VALUE: usize = 8;
@@ -63,6 +63,8 @@ pub(super) struct Sample {
     pub(super) flash: bool,
     /// Cookie values that tie exchanges of one visitor together.
     pub(super) session: BTreeSet<String>,
+    /// Classes of message boxes on an answered page.
+    pub(super) boxes: BTreeSet<String>,
     /// What stands on an answered page.
     pub(super) page: Option<Page>,
 }
@@ -96,6 +98,10 @@ impl Sample {
             (Answer::Page, Some(text)) if status == 200 && method == Method::GET => Page::of(text),
             _ => None,
         };
+        let boxes = match (&answer, reading.response_text().ok()) {
+            (Answer::Page, Some(text)) if status == 200 && method != Method::GET => page::boxes(text),
+            _ => BTreeSet::new(),
+        };
         let instead = reading.headers().get("x-http-method-override").and_then(|value| value.to_str().ok());
         Some(Self {
             seq,
@@ -110,6 +116,7 @@ impl Sample {
             answer,
             flash: reading.response_cookies().iter().any(|(name, value)| name == "messages" && !value.is_empty()),
             session: session(&reading),
+            boxes,
             page,
             method,
         })

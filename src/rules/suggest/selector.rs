@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::Method;
 use serde_json::Value;
 
+use super::payload::is_secret;
 use super::sample::{Sample, field};
 use super::shape::is_token;
 use super::text::{key, string};
@@ -50,7 +51,8 @@ const NAMES: &[&str] = &[
 ];
 
 /// Names of fields that say what kind of thing a shared address is about.
-const KINDS: &[&str] = &["post_type"];
+/// The first one there counts.
+const KINDS: &[&str] = &["taxonomy", "post_type"];
 
 /// Fields that tell a new thing from an old one, with the value that means new.
 const NEWNESS: &[(&str, &str)] = &[("original_post_status", "auto-draft"), ("oldaction", "new")];
@@ -112,6 +114,7 @@ impl Selector {
     /// The text that says what is done: the value, or the name of a button.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.want {
+            Want::Is(_) if self.place == Place::Override => None,
             Want::Is(value) => Some(value),
             Want::Present => Some(&self.name),
             Want::Not(_) => None,
@@ -120,7 +123,12 @@ impl Selector {
 
     /// Whether it names the kind of thing.
     pub(super) fn names_kind(&self) -> bool {
-        KINDS.contains(&self.name.as_str())
+        self.kind_rank().is_some()
+    }
+
+    /// Of several that name the kind of thing, the least counts.
+    pub(super) fn kind_rank(&self) -> Option<usize> {
+        KINDS.iter().position(|name| *name == self.name)
     }
 
     /// Whether it tells new from old, and which.
@@ -128,6 +136,11 @@ impl Selector {
         let known = NEWNESS.iter().any(|(name, _)| *name == self.name);
         known.then_some(matches!(self.want, Want::Is(_)))
     }
+}
+
+/// Whether a name is that of a field for the kind of thing.
+pub(super) fn names_kind(name: &str) -> bool {
+    KINDS.contains(&name)
 }
 
 /// Whether a name is one that selects operations, as redirects repeat them.
@@ -174,7 +187,12 @@ pub(super) fn named(sample: &Sample) -> Vec<Selector> {
             found.push(selector);
         }
     }
-    if !found.iter().any(Selector::names_kind)
+    let thing = |text: &str| {
+        says(text, |meaning| {
+            matches!(meaning, Meaning::Noun(Noun::Product | Noun::Order | Noun::Customer | Noun::Coupon))
+        })
+    };
+    if !found.iter().any(|own| own.names_kind() || own.text().is_some_and(thing))
         && let Some(target) = &sample.target
     {
         let kind = KINDS.iter().find_map(|name| Some((*name, target.field(name).filter(|value| is_word(value))?)));
@@ -185,8 +203,16 @@ pub(super) fn named(sample: &Sample) -> Vec<Selector> {
 
 /// Adds to each request's selectors what only a comparison of all requests to one path shows: a field whose few values are
 /// words of operations, or the name of the button that was pressed.
-pub(super) fn compared(samples: &[&Sample], selectors: &mut [Vec<Selector>]) {
+pub(super) fn compared(samples: &[&Sample], path: &str, selectors: &mut [Vec<Selector>]) {
     let speaks = |text: &str| says(text, |meaning| matches!(meaning, Meaning::Verb(verb) if verb != Verb::Read));
+    // Where the path says what is done, a button tells something new only if it does quite another thing.
+    let presses = |name: &str| {
+        let other =
+            |meaning| matches!(meaning, Meaning::Verb(Verb::Login | Verb::Register | Verb::Delete | Verb::Restore));
+        !name.contains(|c: char| c.is_ascii_digit())
+            && !is_secret(name)
+            && if speaks(path) { says(name, other) } else { speaks(name) }
+    };
     if let Some((place, name)) = operation_field(samples) {
         for (sample, own) in samples.iter().zip(selectors.iter_mut()) {
             let value = field(if place == Place::Query { &sample.query } else { &sample.form }, &name);
@@ -204,7 +230,7 @@ pub(super) fn compared(samples: &[&Sample], selectors: &mut [Vec<Selector>]) {
         }
         let button = sample.form.iter().find(|(name, value)| {
             let constant = labels.get(name.as_str()).is_some_and(|values| values.len() == 1);
-            speaks(name) && ((constant && is_label(value)) || names_its_object(name, value))
+            presses(name) && ((constant && is_label(value)) || names_its_object(name, value))
         });
         let link = || sample.query.iter().find(|(name, value)| names_its_object(name, value));
         if let Some((name, _)) = button {

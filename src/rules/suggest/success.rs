@@ -6,32 +6,12 @@ use http::Method;
 use serde_json::Value;
 
 use super::group::Group;
+use super::page::is_good;
 use super::sample::{Answer, Sample};
-use super::selector::{is_word, selects};
 use super::shape::Shape;
-use super::text::{key, string};
-use super::verdict::{Verdict, is_filled, verdict, word};
-use super::words::{Meaning, Verb, says};
-
-/// Fields of a redirect that tell what was done.
-const TOLD: &[&str] = &[
-    "message",
-    "success",
-    "trashed",
-    "untrashed",
-    "deleted",
-    "delete_count",
-    "updated",
-    "update",
-    "changed",
-    "removed_item",
-    "saved",
-    "added",
-    "created",
-];
-
-/// Different goals of redirects that one condition lists.
-const MOST_GOALS: usize = 3;
+use super::text::string;
+use super::verdict::{Verdict, back_to_itself, is_filled, verdict, word};
+use super::words::Verb;
 
 /// The answers of a group, and the conditions that tell them apart.
 #[derive(Debug, Default)]
@@ -60,22 +40,19 @@ pub(super) fn judge<'s>(group: &Group<'s>, verb: Option<Verb>) -> Judged<'s> {
         let doubts = vec!["only refusals were seen".to_owned()];
         return Judged { refused, doubts, ..Judged::default() };
     };
-    let (accepted, refused): (Vec<_>, Vec<_>) = verdicts.iter().partition(|(_, verdict)| *verdict == kind);
+    // A login that leads back to itself was refused, unless that is where every good one leads.
+    let returned = |sample: &Sample| verb == Some(Verb::Login) && kind == Verdict::Redirected && back_to_itself(sample);
+    let elsewhere = verdicts.iter().any(|(sample, verdict)| *verdict == kind && !returned(sample));
+    let good = |(sample, verdict): &&(&Sample, Verdict)| *verdict == kind && !(elsewhere && returned(sample));
+    let (accepted, refused): (Vec<_>, Vec<_>) = verdicts.iter().partition(good);
     let samples = |list: Vec<(&'s Sample, Verdict)>| list.into_iter().map(|(sample, _)| sample).collect::<Vec<_>>();
     let mut judged = Judged { accepted: samples(accepted), refused: samples(refused), ..Judged::default() };
     match kind {
-        Verdict::Redirected => judged.redirects(group),
+        Verdict::Redirected => judged.redirects(group, verb),
         Verdict::SaysDone => judged.said(),
         Verdict::Data => judged.data(group),
         Verdict::Silent => judged.silent(group),
-        Verdict::Page | Verdict::Refused => {
-            judged.conditions.push("status = 200".to_owned());
-            judged.doubts.push(
-                "every answer is a page with status 200, done or refused: compare the pages and tell them apart by a `find` on \
-                 a message box, or by `response.body`"
-                    .to_owned(),
-            );
-        }
+        Verdict::Page | Verdict::Refused => judged.pages(),
     }
     if judged.refused.is_empty() && judged.doubts.is_empty() {
         let count = judged.accepted.len();
@@ -88,87 +65,6 @@ pub(super) fn judge<'s>(group: &Group<'s>, verb: Option<Verb>) -> Judged<'s> {
 }
 
 impl<'s> Judged<'s> {
-    fn redirects(&mut self, group: &Group<'s>) {
-        self.conditions.push("status = \"3xx\"".to_owned());
-        if !self.told() && !self.selected() {
-            self.path(group);
-        }
-        let page = self.refused.iter().any(|sample| verdict(sample, false) == Verdict::Page);
-        if self.accepted.iter().any(|sample| sample.flash) && !page {
-            self.doubts.push(
-                "these answers carry Django's `messages` cookie, and no refusal by another status was seen: a refusal may have \
-                 this status and Location too; set [flash] and add flash = \"success\""
-                    .to_owned(),
-            );
-        }
-    }
-
-    /// A field of the redirect that says what was done: `message=6`, `trashed=1`.
-    fn told(&mut self) -> bool {
-        let has = |sample: &&Sample, name: &str| {
-            sample
-                .target
-                .as_ref()
-                .and_then(|target| target.field(name))
-                .is_some_and(|value| !value.is_empty() && value != "0")
-        };
-        for name in TOLD {
-            let with = self.accepted.iter().filter(|sample| has(sample, name)).count();
-            // Where most say it, those that do not did nothing: a bulk action without a tick.
-            if with == 0 || with * 2 < self.accepted.len() {
-                continue;
-            }
-            let (accepted, silent): (Vec<_>, Vec<_>) = self.accepted.iter().partition(|sample| has(sample, name));
-            if !silent.is_empty() {
-                self.cautions
-                    .push(format!("{} without `{name}` in the Location: taken as done nothing", lines(&silent)));
-            }
-            self.refused.extend(silent);
-            self.accepted = accepted;
-            self.conditions.push(format!("location.query.{} = true", key(name)));
-            return true;
-        }
-        false
-    }
-
-    /// A front controller's redirect: `route=catalog/product`.
-    fn selected(&mut self) -> bool {
-        let Some(first) = self.accepted.first().and_then(|sample| sample.target.as_ref()) else { return false };
-        let names = first.query.iter().map(|(name, _)| name).filter(|name| selects(name));
-        for name in names {
-            let of = |sample: &&Sample| {
-                sample.target.as_ref()?.field(name).filter(|value| is_word(value)).map(str::to_owned)
-            };
-            let Some(values) = self.accepted.iter().map(of).collect::<Option<BTreeSet<String>>>() else { continue };
-            if values.len() > MOST_GOALS {
-                continue;
-            }
-            let values: Vec<String> = values.iter().map(|value| string(value)).collect();
-            let value = if let [one] = values.as_slice() { one.clone() } else { format!("[{}]", values.join(", ")) };
-            self.conditions.push(format!("location.query.{} = {value}", key(name)));
-            return true;
-        }
-        false
-    }
-
-    /// The path that all lead to, if it is the shop's own; else anywhere but to the login.
-    fn path(&mut self, group: &Group<'s>) {
-        let shape = |sample: &&Sample| Some(Shape::of(&sample.target.as_ref()?.segments));
-        let shapes: BTreeSet<Shape> = self.accepted.iter().filter_map(shape).collect();
-        let root = |shape: &Shape| shape.template() == "/";
-        if shapes.len() <= MOST_GOALS && shapes.iter().all(|shape| shape.is_plain(&group.shape) && !root(shape)) {
-            let templates: Vec<String> = shapes.iter().map(|shape| string(&shape.template())).collect();
-            let value =
-                if let [one] = templates.as_slice() { one.clone() } else { format!("[{}]", templates.join(", ")) };
-            self.conditions.push(format!("location = {value}"));
-            self.location = shapes.into_iter().next().filter(|_| templates.len() == 1);
-        } else {
-            self.cautions
-                .push("the redirects lead to different places: any but a login page counts as done".to_owned());
-            self.conditions.push("none = [{ location.path = { regex = '(?i)log-?in|sign-?in' } }]".to_owned());
-        }
-    }
-
     /// JSON that says so itself.
     fn said(&mut self) {
         let value = |sample: &&Sample, name: &str| match &sample.answer {
@@ -210,10 +106,14 @@ impl<'s> Judged<'s> {
         }
         let rest = group.method != Method::POST && group.method != Method::GET;
         let by_status = self.refused.iter().any(|sample| sample.status >= 400);
+        // An answer that names the very thing the path named.
+        let echo = self.accepted.iter().all(|sample| {
+            super::identity::answered_id(sample, None).is_some_and(|(_, id)| sample.segments.contains(&id))
+        });
         let made = self.accepted.iter().all(|sample| sample.status == 201);
         if !tables {
             self.doubts.push("some answers are empty JSON, which can mean done or nothing to do".to_owned());
-        } else if said.is_none() && !rest && !by_status && !made {
+        } else if said.is_none() && !rest && !by_status && !made && !echo {
             self.doubts.push("the JSON answers say neither that it went well nor that it did not".to_owned());
         }
     }
@@ -225,6 +125,33 @@ impl<'s> Judged<'s> {
         if !plain && group.method == Method::POST {
             self.doubts.push("the answers are empty: whether something was done cannot be told from them".to_owned());
         }
+    }
+
+    /// Pages, done or refused: told apart by the boxes of messages on them, if by anything.
+    fn pages(&mut self) {
+        self.conditions.push("status = 200".to_owned());
+        let classes = |good: bool| -> BTreeSet<&String> {
+            self.accepted.iter().flat_map(|sample| &sample.boxes).filter(|class| is_good(class) == good).collect()
+        };
+        let has = |sample: &Sample, class: &str| sample.boxes.iter().any(|own| own == class);
+        let pair = classes(true).into_iter().find_map(|good| {
+            let bad = classes(false)
+                .into_iter()
+                .find(|bad| self.accepted.iter().all(|sample| has(sample, good) != has(sample, bad)))?;
+            Some((good.clone(), bad.clone()))
+        });
+        let Some((good, bad)) = pair else {
+            return self.doubts.push(
+                "every answer is a page with status 200, done or refused: compare the pages and tell them apart by a `find` on a \
+                 message box, or by `response.body`"
+                    .to_owned(),
+            );
+        };
+        let (accepted, refused): (Vec<_>, Vec<_>) = self.accepted.iter().partition(|sample| has(sample, &good));
+        self.cautions.push(format!("every page has either a `.{good}` or a `.{bad}`: taken as done and refused"));
+        self.conditions.push(format!("find.done = {{ css = {} }}", string(&format!(".{good}"))));
+        self.accepted = accepted;
+        self.refused.extend(refused);
     }
 
     /// The statuses of what was accepted, as a value.
@@ -250,9 +177,4 @@ pub(super) fn is_back_office(group: &Group<'_>) -> bool {
     const SIGNS: &[&str] = &["admin", "dashboard", "backend", "backoffice", "wp", "manage", "administrator"];
     let path = group.shape.template();
     super::words::words(&path).iter().any(|word| SIGNS.contains(&word.as_str()) || word.ends_with("admin"))
-}
-
-/// Whether a name or value is about a login.
-pub(super) fn is_login(text: &str) -> bool {
-    says(text, |meaning| meaning == Meaning::Verb(Verb::Login))
 }

@@ -6,6 +6,7 @@ use super::group::Group;
 use super::sample::Sample;
 use super::selector::Selector;
 use super::shape::Segment;
+use super::verdict::thanks;
 use super::words::{Meaning, Noun, Verb, meaning, words};
 
 /// A guess, with what speaks against it.
@@ -42,7 +43,7 @@ struct Source {
     words: Vec<String>,
     /// The path segment; absent for a field.
     at: Option<usize>,
-    kind: bool,
+    kind: Option<usize>,
 }
 
 /// What a thing's name in a source is.
@@ -57,10 +58,12 @@ pub(super) fn guess(group: &Group<'_>, accepted: &[&Sample]) -> Guess {
     let sources = sources(group);
     let spoken = spoken_verb(&sources);
     let verb = spoken.map(|(_, verb)| verb).or_else(|| by_method(group, accepted));
-    let verb = match group.selectors.iter().find_map(Selector::newness) {
+    let newness = group.selectors.iter().find_map(Selector::newness);
+    let verb = match newness {
         Some(new) if matches!(verb, Some(Verb::Create | Verb::Update | Verb::Save) | None) => {
             Some(if new { Verb::Create } else { Verb::Update })
         }
+        _ if verb == Some(Verb::Save) && ends_in_capture(group) => Some(Verb::Update),
         _ => verb,
     };
     let mut doubts = Vec::new();
@@ -68,7 +71,6 @@ pub(super) fn guess(group: &Group<'_>, accepted: &[&Sample]) -> Guess {
         return order;
     }
     let found = thing(&sources, spoken.map(|(at, _)| at));
-    let noun_at = found.and_then(|(_, at)| at);
     let mut noun = match found.map(|(thing, _)| thing) {
         Some(Thing::Known(noun)) => Some(noun),
         Some(Thing::Unknown) => {
@@ -77,12 +79,16 @@ pub(super) fn guess(group: &Group<'_>, accepted: &[&Sample]) -> Guess {
         }
         None => None,
     };
+    // The segment that names the thing, for an id behind it.
+    let named = |source: &&Source| {
+        source.at.is_some()
+            && source.words.iter().rev().any(|word| noun.is_some_and(|noun| meaning(word) == Meaning::Noun(noun)))
+    };
+    let noun_at =
+        found.and_then(|(_, at)| at).or_else(|| sources.iter().rev().find(named).and_then(|source| source.at));
     let cart = sources.iter().flat_map(|source| &source.words).any(|word| is_cart(word));
     if cart && noun == Some(Noun::Product) {
         noun = Some(Noun::Cart);
-    }
-    if verb == Some(Verb::Copy) {
-        doubts.push("it copies: the ids in the request are those of the originals".to_owned());
     }
     if let (Some(Verb::Create), Some(at), Some((verb_at, _))) = (verb, noun_at, spoken) {
         let until = sources.get(verb_at).and_then(|source| source.at).unwrap_or(group.shape.0.len());
@@ -91,20 +97,24 @@ pub(super) fn guess(group: &Group<'_>, accepted: &[&Sample]) -> Guess {
             doubts.push("it makes something below another thing: the id in the path is that thing's".to_owned());
         }
     }
-    let topic = topic(noun, verb, cart, &mut doubts);
+    let mut topic = topic(noun, verb, cart, &mut doubts);
+    if newness == Some(true) {
+        // Sent twice, the second is a change: state decides.
+        topic = topic.map(|topic| topic.replace(".created", ".saved"));
+    }
     Guess { noun, verb, topic, noun_at, doubts }
 }
 
 fn sources(group: &Group<'_>) -> Vec<Source> {
     let path = group.shape.0.iter().enumerate().filter_map(|(at, segment)| match segment {
-        Segment::Fixed(text) => Some(Source { words: words(text), at: Some(at), kind: false }),
+        Segment::Fixed(text) => Some(Source { words: words(text), at: Some(at), kind: None }),
         Segment::Int | Segment::Any => None,
     });
     let fields = group
         .selectors
         .iter()
-        .filter_map(|selector| Some(Source { words: words(selector.text()?), at: None, kind: selector.names_kind() }));
-    path.chain(fields.filter(|_| true)).collect()
+        .filter_map(|selector| Some(Source { words: words(selector.text()?), at: None, kind: selector.kind_rank() }));
+    path.chain(fields).collect()
 }
 
 fn is_cart(word: &str) -> bool {
@@ -113,13 +123,19 @@ fn is_cart(word: &str) -> bool {
 
 /// The last source that says a verb, and the verb.
 fn spoken_verb(sources: &[Source]) -> Option<(usize, Verb)> {
-    sources.iter().enumerate().rev().filter(|(_, source)| !source.kind).find_map(|(at, source)| {
-        let verb = source.words.iter().rev().find_map(|word| match meaning(word) {
-            Meaning::Verb(verb) => Some(verb),
-            _ => None,
-        });
-        Some((at, verb?))
-    })
+    let verbs = || {
+        sources.iter().enumerate().rev().filter(|(_, source)| source.kind.is_none()).filter_map(|(at, source)| {
+            let verb = source.words.iter().rev().find_map(|word| match meaning(word) {
+                Meaning::Verb(verb) => Some(verb),
+                _ => None,
+            });
+            Some((at, verb?))
+        })
+    };
+    // `save` says less than the `create` or `change` of its address.
+    let last = verbs().next()?;
+    let plain = || verbs().find(|(_, verb)| matches!(verb, Verb::Create | Verb::Update));
+    if last.1 == Verb::Save { plain().or(Some(last)) } else { Some(last) }
 }
 
 /// What REST and plain forms say by method and status.
@@ -149,7 +165,8 @@ fn thing(sources: &[Source], verb: Option<usize>) -> Option<(Thing, Option<usize
         Meaning::Verb(_) | Meaning::Neutral => None,
     };
     let last = |source: &Source| source.words.iter().rev().find_map(named).map(|thing| (thing, source.at));
-    if let Some(found) = sources.iter().filter(|source| source.kind).find_map(last) {
+    let kind = sources.iter().filter(|source| source.kind.is_some()).min_by_key(|source| source.kind);
+    if let Some(found) = kind.and_then(last) {
         return Some(found);
     }
     if let Some(source) = verb.and_then(|at| sources.get(at)) {
@@ -177,14 +194,9 @@ fn checkout(sources: &[Source], verb: Option<Verb>, accepted: &[&Sample]) -> Opt
         return None;
     }
     let thanked = |sample: &&Sample| {
-        sample.target.as_ref().is_some_and(|target| {
-            let fields = target.query.iter().map(|(_, value)| value);
-            target.segments.iter().chain(fields).any(|text| {
-                let words = words(text);
-                ["thank", "thanks", "received", "success"].iter().any(|sign| words.iter().any(|word| word == sign))
-            })
-        }) || super::identity::answered_id(sample, Some(Noun::Order))
-            .is_some_and(|(path, _)| path.last().is_some_and(|last| last.contains("order")))
+        sample.target.as_ref().is_some_and(thanks)
+            || super::identity::answered_id(sample, Some(Noun::Order))
+                .is_some_and(|(path, _)| path.last().is_some_and(|last| last.contains("order")))
     };
     accepted.iter().all(thanked).then(|| Guess {
         noun: Some(Noun::Order),

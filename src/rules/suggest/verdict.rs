@@ -35,8 +35,11 @@ pub(super) fn verdict(sample: &Sample, login: bool) -> Verdict {
     match (&sample.target, &sample.answer) {
         _ if sample.status >= 400 => Verdict::Refused,
         (Some(target), _) if (300..400).contains(&sample.status) => {
-            let back_to_itself = login && target.segments == sample.segments && target.query == sample.query;
-            if is_bad(target, login) || back_to_itself { Verdict::Refused } else { Verdict::Redirected }
+            if is_bad(target, login) {
+                Verdict::Refused
+            } else {
+                Verdict::Redirected
+            }
         }
         (_, Answer::Json(json)) => match outcome(json) {
             Some(true) => Verdict::SaysDone,
@@ -46,6 +49,19 @@ pub(super) fn verdict(sample: &Sample, login: bool) -> Verdict {
         (_, Answer::Empty) => Verdict::Silent,
         (_, Answer::Page) => Verdict::Page,
     }
+}
+
+/// Whether a redirect leads to where the request was sent.
+pub(super) fn back_to_itself(sample: &Sample) -> bool {
+    let same = |target: &Target| target.segments == sample.segments && target.query == sample.query;
+    sample.target.as_ref().is_some_and(same)
+}
+
+/// Whether a redirect leads to where people are thanked or told of success.
+pub(super) fn thanks(target: &Target) -> bool {
+    const SIGNS: &[&str] = &["thank", "thanks", "received", "success"];
+    let fields = target.query.iter().filter(|(name, _)| selects(name)).map(|(_, value)| value);
+    target.segments.iter().chain(fields).flat_map(|text| words(text)).any(|word| SIGNS.contains(&word.as_str()))
 }
 
 fn is_bad(target: &Target, login: bool) -> bool {

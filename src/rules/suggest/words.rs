@@ -77,7 +77,7 @@ fn verb(word: &str) -> Option<Verb> {
         "copy" | "duplicate" | "clone" => Verb::Copy,
         "edit" | "edited" | "update" | "modify" | "change" | "changed" | "history" | "mark" | "feature" | "toggle"
         | "setflag" | "updated" => Verb::Update,
-        "save" | "publish" | "store" | "write" | "upsert" => Verb::Save,
+        "save" | "publish" | "upsert" => Verb::Save,
         "delete" | "del" | "remove" | "trash" | "destroy" | "deleteconfirm" => Verb::Delete,
         "untrash" | "restore" | "undelete" | "undo" | "reactivate" => Verb::Restore,
         "apply" | "redeem" => Verb::Apply,
@@ -98,7 +98,7 @@ fn noun(word: &str) -> Option<Noun> {
         "order" | "orders" => Noun::Order,
         "customer" | "customers" | "user" | "users" | "member" | "members" => Noun::Customer,
         "coupon" | "coupons" | "voucher" | "vouchers" | "promocode" | "couponcode" => Noun::Coupon,
-        "category" | "categories" => Noun::Category,
+        "category" | "categories" | "cat" | "cats" => Noun::Category,
         "review" | "reviews" => Noun::Review,
         "cart" | "basket" | "bag" => Noun::Cart,
         "account" | "accounts" | "profile" | "me" | "password" => Noun::Me,
