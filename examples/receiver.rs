@@ -4,6 +4,8 @@
 //! `[webhook.mine]` with `url = "http://127.0.0.1:9000/"` and the same secret; start shopbell with
 //! `--allow-delivery-to 127.0.0.0/8`, since receivers on this machine are refused otherwise.
 
+#![expect(clippy::print_stdout, reason = "printing is all it does")]
+
 use std::sync::Arc;
 
 use axum::Router;

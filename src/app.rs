@@ -95,7 +95,8 @@ pub struct Running {
 
 /// Builds everything and starts it on the current runtime. Listeners are bound first: a port in use changes nothing on disk.
 pub async fn start(settings: Settings) -> Result<Running, AppError> {
-    let origin = proxy::parse_origin(&settings.upstream).map_err(AppError::Settings)?;
+    let origin = proxy::parse_origin(&settings.upstream);
+    let origin = origin.map_err(|fault| AppError::Settings(format!("--upstream: {fault}")))?;
     let address = settings.listen;
     let listeners = proxy::bind(address, settings.cores).map_err(|source| AppError::Listen { address, source })?;
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(address);

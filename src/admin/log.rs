@@ -22,8 +22,8 @@ const MAX_LINES: usize = 10_000;
 const DEFAULT_LINES: usize = 50;
 /// Events of one answer of `/v1/events`, at most.
 const MAX_EVENTS: usize = 500;
-/// The longest that `/v1/events` waits for the next event, in milliseconds.
-const MAX_WAIT_MS: u64 = 30_000;
+/// The longest that `/v1/events` waits for the next event, in milliseconds: a process that stops waits for open requests.
+const MAX_WAIT_MS: u64 = 5_000;
 
 /// What to find, as the query says it. All given must fit.
 #[derive(Debug, Default, Deserialize)]

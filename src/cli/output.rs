@@ -51,11 +51,14 @@ fn render<const N: usize>(
     for (_, row) in rows {
         table.add_row(row.iter().map(|cell| clean(cell).into_owned()));
     }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     let mut tones = rows.iter().map(|(tone, _)| tone.style());
     let mut style = Style::new().bold();
     for (number, line) in table.lines().enumerate() {
         // A cell that wraps leaves the first column empty; every row begins with something there.
-        if number > 0 && !line.get(1..).is_none_or(|line| line.starts_with(' ')) {
+        if number > 0 && !line.starts_with(' ') {
             style = tones.next().unwrap_or_default();
         }
         writeln!(out, "{style}{}{style:#}", line.trim_end())?;

@@ -188,11 +188,13 @@ fn connect_class(error: &ConnectError) -> FailureClass {
     }
 }
 
-/// rustls hides its error inside an io error, which is no link of the chain.
+/// rustls hides its error inside io errors, which are no links of the chain.
 fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    inner.or_else(|| cause.downcast_ref::<rustls::Error>())
+    let mut cause = cause;
+    while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        cause = inner;
+    }
+    cause.downcast_ref::<rustls::Error>()
 }
 
 fn micros(start: Instant) -> u64 {

@@ -32,7 +32,7 @@ struct EndLabels {
 }
 
 impl Counters {
-    /// Hands all of them to a registry; their names begin with `shopbell_`, or what `registry` puts before them.
+    /// Hands all of them to a registry, which may put a prefix before their names.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("attempts", "attempts by kind and how they went", self.attempts.clone());
         registry.register("deliveries", "deliveries by how they ended", self.deliveries.clone());

@@ -86,20 +86,15 @@ pub(super) fn delivery(
         ("webhook-signature", &standard),
     ];
     let mut request = post(webhook, spelling)?;
-    let headers = request.headers_mut();
-    for (name, text) in &webhook.headers {
-        let key = HeaderName::try_from(name.as_str()).map_err(|_| format!("`{name}` is no header name"))?;
-        // `X-WC-…` and the rest of ours are put in after these and win.
-        headers.append(key, value(name, text)?);
-    }
     for (name, text) in ours {
-        headers.insert(HeaderName::from_static(name), value(name, text)?);
+        request.headers_mut().insert(HeaderName::from_static(name), value(name, text)?);
     }
     Ok(request.map(|()| Full::new(body)))
 }
 
 /// WooCommerce's ping: the form field `webhook_id` and nothing else, unsigned. Receivers such as n8n take a request with
-/// an `X-WC-Webhook-…` header for a delivery and refuse it.
+/// an `X-WC-Webhook-…` header for a delivery and refuse it. The webhook's own headers go with it: a gateway before the
+/// receiver may ask for them.
 pub(super) fn ping(webhook: &Webhook, spelling: &Extensions) -> Result<Request<Full<Bytes>>, String> {
     let mut request = post(webhook, spelling)?;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
@@ -115,16 +110,43 @@ pub(super) fn shown_url(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
+/// Whether a name belongs to the connection or to us, so that a webhook's own headers cannot set it.
+fn is_reserved(name: &HeaderName) -> bool {
+    const NAMES: &[&str] = &[
+        "connection",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+    ];
+    NAMES.contains(&name.as_str()) || name.as_str().starts_with("x-wc-webhook-")
+}
+
 /// What deliveries and pings have in common. Host comes first: some receivers want it there.
 fn post(webhook: &Webhook, spelling: &Extensions) -> Result<Request<()>, String> {
     let (uri, login) = target(&webhook.url)?;
     let host = uri.authority().map(ToString::to_string).unwrap_or_default();
     let mut headers = HeaderMap::new();
     headers.insert(HOST, value("host", &host)?);
-    headers.insert(USER_AGENT, value("user-agent", &webhook.user_agent)?);
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    for (name, text) in &webhook.headers {
+        let key = HeaderName::try_from(name.as_str()).map_err(|_| format!("`{name}` is no header name"))?;
+        if !is_reserved(&key) {
+            headers.append(key, value(name, text)?);
+        }
+    }
+    // Unless the webhook's own headers say something else.
+    headers.entry(USER_AGENT).or_insert(value("user-agent", &webhook.user_agent)?);
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
     if let Some(login) = login {
-        headers.insert(AUTHORIZATION, value("authorization", &login)?);
+        headers.entry(AUTHORIZATION).or_insert(value("authorization", &login)?);
     }
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
@@ -211,7 +233,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_delivery_is_woocommerces_to_the_byte() {
-        let webhook = Webhook { headers: vec![("X-Tenant".into(), "tea".into())], ..webhook() };
+        let own =
+            [("X-Tenant", "tea"), ("Host", "evil.example"), ("X-WC-Webhook-Topic", "x.y"), ("Accept", "text/plain")];
+        let headers = own.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let webhook = Webhook { headers, ..webhook() };
         let request =
             delivery(&webhook, &event("product.updated", r#"{"id":42}"#), "d1", NOW, &Extensions::new()).unwrap();
         assert_eq!(
@@ -224,9 +249,9 @@ mod tests {
             lines(&request),
             [
                 "host: erp.example",
-                "user-agent: WooCommerce/8.0.2 Hookshot (WordPress/6.3)",
-                "accept: */*",
                 "x-tenant: tea",
+                "accept: text/plain",
+                "user-agent: WooCommerce/8.0.2 Hookshot (WordPress/6.3)",
                 "content-type: application/json",
                 "x-wc-webhook-source: https://shop.example/",
                 "x-wc-webhook-topic: product.updated",

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::id::{WebhookId, random_password};
-use crate::model::{Secret, Timestamp, Webhook, Write};
+use crate::model::{Secret, Timestamp, Webhook, WebhookName, Write};
 use crate::rules::{Ruleset, WebhookConfig};
-use crate::store::WebhookName;
 
 use super::secrets;
 
@@ -35,11 +34,11 @@ pub struct Active {
     pub from_last_good: bool,
 }
 
-/// What the table of ids becomes with a new set of webhooks.
+/// What the table of names becomes with a new set of webhooks.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    /// Ids in the order of the configs, with the secret made for each where one was made.
-    pub(super) ids: Vec<(WebhookId, Option<String>)>,
+    /// Rows in the order of the configs.
+    pub(super) rows: Vec<WebhookName>,
     /// Changes of the table.
     pub(super) writes: Vec<Write>,
     /// For the log.
@@ -52,69 +51,57 @@ pub(super) fn name_webhooks(configs: &[WebhookConfig], table: &[WebhookName], ne
     let mut named = Named::default();
     let mut next = next.max(1);
     for config in configs {
-        let row = table.iter().find(|row| row.name == config.name);
-        let id = row.map_or_else(
-            || {
-                next += 1;
-                WebhookId(next - 1)
-            },
-            |row| row.id,
-        );
-        let mut secret = row.and_then(|row| row.secret.clone());
-        if config.secret.is_none() && secret.is_none() {
-            secret = Some(random_password(MADE_SECRET_LENGTH));
+        let (name, before) = (config.name.clone(), table.iter().find(|row| row.name == config.name));
+        let mut row = before.cloned().unwrap_or_else(|| {
+            next += 1;
+            WebhookName { name, id: WebhookId(next - 1), created: now, retired: None, secret: None }
+        });
+        if before.is_none() {
+            named.notes.push((row.id, format!("webhook {} is new and has id {}", row.name, row.id)));
+        } else if row.retired.take().is_some() {
+            let text = format!("webhook {} is back with its id {}, its cursor and its backlog", row.name, row.id);
+            named.notes.push((row.id, text));
         }
-        if row.is_none() {
-            named.notes.push((id, format!("webhook {} is new and has id {id}", config.name)));
-        } else if row.is_some_and(|row| row.retired.is_some()) {
-            named
-                .notes
-                .push((id, format!("webhook {} is back with its id {id}, its cursor and its backlog", config.name)));
+        if config.secret.is_none() && row.secret.is_none() {
+            row.secret = Some(random_password(MADE_SECRET_LENGTH));
         }
-        if row.is_none_or(|row| row.retired.is_some() || row.secret != secret) {
-            named.writes.push(Write::WebhookName {
-                name: config.name.clone(),
-                id,
-                retired: None,
-                secret: secret.clone(),
-            });
+        if before != Some(&row) {
+            named.writes.push(Write::WebhookName(row.clone()));
         }
-        named.ids.push((id, secret));
+        named.rows.push(row);
     }
     for row in table.iter().filter(|row| configs.iter().all(|config| config.name != row.name)) {
-        match row.retired {
-            None => {
-                let (name, id, secret) = (row.name.clone(), row.id, row.secret.clone());
-                named.notes.push((
-                    id,
-                    format!("webhook {name} is gone from the rules; id, cursor and backlog are kept 7 days"),
-                ));
-                named.writes.push(Write::WebhookName { name, id, retired: Some(now), secret });
-            }
-            Some(since) if now.since(since) > RETIRED_KEPT => {
-                named.notes.push((row.id, format!("webhook {} was gone for 7 days and is forgotten", row.name)));
-                named.writes.push(Write::WebhookGone { name: row.name.clone(), id: row.id });
-            }
-            Some(_) => {}
-        }
+        retire(row, now, &mut named);
     }
     named
 }
 
+fn retire(row: &WebhookName, now: Timestamp, named: &mut Named) {
+    let (name, id) = (row.name.clone(), row.id);
+    match row.retired {
+        None => {
+            let text = format!("webhook {name} is gone from the rules; id, cursor and backlog are kept 7 days");
+            named.notes.push((id, text));
+            named.writes.push(Write::WebhookName(WebhookName { retired: Some(now), ..row.clone() }));
+        }
+        Some(since) if now.since(since) > RETIRED_KEPT => {
+            named.notes.push((id, format!("webhook {name} was gone for 7 days and is forgotten")));
+            named.writes.push(Write::WebhookGone { name, id });
+        }
+        Some(_) => {}
+    }
+}
+
 /// Resolves secrets. A source that fails gives a diagnostic and a webhook that is held; whether that is a fault is the
 /// caller's to say (at start it is not: everything else works).
-pub(super) fn resolve_webhooks(
-    ruleset: &Ruleset,
-    ids: &[(WebhookId, Option<String>)],
-    now: Timestamp,
-) -> (Vec<Arc<Webhook>>, Vec<Diagnostic>) {
+pub(super) fn resolve_webhooks(ruleset: &Ruleset, rows: &[WebhookName]) -> (Vec<Arc<Webhook>>, Vec<Diagnostic>) {
     let mut faults = Vec::new();
     let default_key = ruleset.keys.iter().find(|key| key.default).map(|key| &key.secret);
-    let webhooks = ruleset.webhooks.iter().zip(ids).map(|(config, (id, made))| {
+    let webhooks = ruleset.webhooks.iter().zip(rows).map(|(config, row)| {
         let source = config.secret.as_ref().or(default_key);
         let resolved = match source {
             Some(source) => secrets::resolve(source),
-            None => Ok(Secret::new(made.clone().unwrap_or_default())),
+            None => Ok(Secret::new(row.secret.clone().unwrap_or_default())),
         };
         let (secret, held) = match resolved {
             Ok(secret) => (secret, None),
@@ -123,7 +110,7 @@ pub(super) fn resolve_webhooks(
                 (Secret::default(), Some(text))
             }
         };
-        Arc::new(webhook(ruleset, config, *id, secret, held, now))
+        Arc::new(webhook(ruleset, config, row, secret, held))
     });
     (webhooks.collect(), faults)
 }
@@ -138,16 +125,16 @@ fn secret_fault(config: &WebhookConfig, text: &str) -> Diagnostic {
 fn webhook(
     ruleset: &Ruleset,
     config: &WebhookConfig,
-    id: WebhookId,
+    row: &WebhookName,
     secret: Secret,
     held: Option<String>,
-    now: Timestamp,
 ) -> Webhook {
     let shop = &ruleset.shop;
     // WooCommerce's default name, in its own spelling of a date.
-    let made_title = || format!("Webhook created on {}", now.format("%b %d, %Y @ %I:%M %p", &jiff::tz::TimeZone::UTC));
+    let made_title =
+        || format!("Webhook created on {}", row.created.format("%b %d, %Y @ %I:%M %p", &jiff::tz::TimeZone::UTC));
     Webhook {
-        id,
+        id: row.id,
         name: config.name.clone(),
         title: config.title.clone().unwrap_or_else(made_title),
         topics: config.topics.clone(),
@@ -164,5 +151,39 @@ fn webhook(
         held,
         source: shop.url.clone(),
         user_agent: format!("WooCommerce/{} Hookshot (WordPress/{})", shop.wc_version, shop.wp_version),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{SourceFile, load};
+
+    fn configs(names: &[&str]) -> Vec<WebhookConfig> {
+        let table = |name: &&str| format!("[webhook.{name}]\ntopic = \"*\"\nurl = \"http://r.example/\"\n");
+        let bytes = names.iter().map(table).collect::<String>().into_bytes();
+        let loaded = load(&[SourceFile { path: "w.toml".into(), bytes }]);
+        loaded.ruleset.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics)).webhooks
+    }
+
+    fn at(days: u64) -> Timestamp {
+        Timestamp::from_millis(0).plus(Duration::from_secs(days * 86_400))
+    }
+
+    #[test]
+    fn ids_are_kept_by_name_and_never_given_twice() {
+        let first = name_webhooks(&configs(&["a", "b"]), &[], 1, at(0));
+        assert_eq!(first.rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), [1, 2]);
+        // `b` vanishes, `c` comes: b's row is kept, c gets a fresh id.
+        let second = name_webhooks(&configs(&["a", "c"]), &first.rows, 3, at(1));
+        assert_eq!(second.rows[0], first.rows[0]);
+        assert_eq!(second.rows[1].id.0, 3);
+        let retired = WebhookName { retired: Some(at(1)), ..first.rows[1].clone() };
+        assert!(second.writes.contains(&Write::WebhookName(retired.clone())));
+        // Back within 7 days it is itself; after that it is forgotten.
+        let back = name_webhooks(&configs(&["b"]), std::slice::from_ref(&retired), 4, at(7));
+        assert_eq!(back.rows, [first.rows[1].clone()]);
+        let gone = name_webhooks(&[], &[retired], 4, at(9));
+        assert_eq!(gone.writes, [Write::WebhookGone { name: "b".into(), id: WebhookId(2) }]);
     }
 }

@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 use crate::model::record::EventEntry;
 use crate::model::{NoticeKind, Write};
 use crate::rules::Note;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::tap::Release;
 
 use super::counters::EngineCounters;
 use super::derive::Ready;
@@ -18,6 +19,10 @@ use super::overlay::Overlay;
 /// Exchanges in one group, and exchanges that wait for theirs. While the journal cannot write these are kept in memory;
 /// behind them the intake fills and further exchanges pass unobserved.
 pub(super) const GROUP: usize = 256;
+/// Events of one batch, at about most: a rule with `for_each` may give many for one exchange.
+const BATCH_EVENTS: usize = 4096;
+/// Bytes of their bodies, at about most.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// First wait after a failed commit; doubles up to [`RETRY_AT_MOST`].
 const RETRY_AT_FIRST: Duration = Duration::from_millis(100);
 const RETRY_AT_MOST: Duration = Duration::from_secs(5);
@@ -32,43 +37,76 @@ pub(super) async fn run(
     let mut group = Vec::with_capacity(GROUP);
     // While one group is on its way to the disk the next gathers in the channel: that is the group commit.
     while ready.recv_many(&mut group, GROUP).await > 0 {
-        let last = group.last().map_or(0, |ready| ready.number);
-        commit(&mut group, &store, &counters, &notes).await;
-        overlay.applied(last);
+        let mut rest = group.drain(..).peekable();
+        while rest.peek().is_some() {
+            let batch = Batch::fill(&mut rest);
+            let last = batch.last;
+            batch.commit(&store, &counters, &notes).await;
+            overlay.applied(last);
+        }
     }
 }
 
-async fn commit(group: &mut Vec<Ready>, store: &Store, counters: &EngineCounters, notes: &Notes) {
-    let mut entries = Vec::new();
-    let mut writes: Vec<Write> = Vec::new();
-    let mut releases = Vec::with_capacity(group.len());
-    for ready in group.drain(..) {
-        let rule = ready.events.first().map(|event| event.rule.clone()).unwrap_or_default();
-        entries.extend(ready.events.into_iter().map(|event| EventEntry::Event(Box::new(event))));
-        writes.extend(ready.writes);
-        releases.push((rule, ready.release));
-    }
-    let count = entries.len() as u64;
-    let mut wait = RETRY_AT_FIRST;
-    while let Err(error) = store.commit(entries.clone(), writes.clone()).await {
-        counters.commit_retries.inc();
-        if !releases.is_empty() {
-            // Promise 1 before promise 2: the shop goes on, the events are kept here until the journal works again.
-            tracing::error!(%error, events = count, "the journal cannot write; events are kept in memory, the shop goes on");
-            let text = format!("events waited in memory because the journal could not write: {error}");
-            notes.take(NoticeKind::Store, Note { rule: String::new(), text });
-            counters.released_early.inc_by(releases.len() as u64);
-            releases.clear();
+/// Exchanges that reach the journal together.
+#[derive(Default)]
+struct Batch {
+    last: u64,
+    bytes: usize,
+    entries: Vec<EventEntry>,
+    writes: Vec<Write>,
+    /// The first rule of each exchange, and its visitor.
+    releases: Vec<(String, Release)>,
+}
+
+impl Batch {
+    /// Takes exchanges until the batch is as large as one may be; always at least one.
+    fn fill(rest: &mut std::iter::Peekable<impl Iterator<Item = Ready>>) -> Self {
+        let mut batch = Self::default();
+        while batch.entries.len() < BATCH_EVENTS && batch.bytes < BATCH_BYTES {
+            let Some(ready) = rest.next() else { break };
+            let rule = ready.events.first().map(|event| event.rule.clone()).unwrap_or_default();
+            batch.bytes += ready.events.iter().map(|event| event.body.get().len()).sum::<usize>();
+            batch.entries.extend(ready.events.into_iter().map(|event| EventEntry::Event(Box::new(event))));
+            batch.writes.extend(ready.writes);
+            batch.releases.push((rule, ready.release));
+            batch.last = ready.number;
         }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(RETRY_AT_MOST);
+        batch
     }
-    counters.events.inc_by(count);
-    for (rule, release) in releases {
-        if release.expired() {
-            counters.released_early.inc();
-            let text = "a visitor was let go before the events were on disk (they are now)";
-            notes.take(NoticeKind::Released, Note { rule, text: text.into() });
+
+    async fn commit(mut self, store: &Store, counters: &EngineCounters, notes: &Notes) {
+        let mut wait = RETRY_AT_FIRST;
+        while let Err(error) = store.commit(self.entries.clone(), self.writes.clone()).await {
+            if let StoreError::TooLarge { .. } = error {
+                let text = format!("events are lost, no journal takes them: {error}");
+                notes.take(NoticeKind::Store, Note { rule: String::new(), text });
+                return;
+            }
+            counters.commit_retries.inc();
+            self.let_go(&error, counters, notes);
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RETRY_AT_MOST);
         }
+        counters.events.inc_by(self.entries.len() as u64);
+        for (rule, release) in self.releases {
+            if release.expired() {
+                counters.released_early.inc();
+                let text = "a visitor was let go before the events were on disk (they are now)";
+                notes.take(NoticeKind::Released, Note { rule, text: text.into() });
+            }
+        }
+    }
+
+    /// Promise 1 before promise 2: the shop goes on, the events are kept here until the journal works again.
+    fn let_go(&mut self, error: &StoreError, counters: &EngineCounters, notes: &Notes) {
+        if self.releases.is_empty() {
+            return;
+        }
+        let events = self.entries.len();
+        tracing::error!(%error, events, "the journal cannot write; events are kept in memory, the shop goes on");
+        let text = format!("events waited in memory because the journal could not write: {error}");
+        notes.take(NoticeKind::Store, Note { rule: String::new(), text });
+        counters.released_early.inc_by(self.releases.len() as u64);
+        self.releases.clear();
     }
 }

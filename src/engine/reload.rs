@@ -152,9 +152,8 @@ impl Loader {
             return Err(StartError::Faults { dir, diagnostics: faults });
         };
         tell(&faults);
-        let mut active = match self.compile(kept, true).await? {
-            Ok(active) => active,
-            Err(_) => return Err(StartError::Faults { dir, diagnostics: faults }),
+        let Ok(mut active) = self.compile(kept, true).await? else {
+            return Err(StartError::Faults { dir, diagnostics: faults });
         };
         self.tried = stamp;
         self.refused(&faults, "the set kept from before runs instead").await;
@@ -179,7 +178,7 @@ impl Loader {
         let now = self.clock.now();
         let (table, next) = self.store.webhook_names().await?;
         let named = name_webhooks(&ruleset.webhooks, &table, next, now);
-        let (webhooks, unresolved) = resolve_webhooks(&ruleset, &named.ids, now);
+        let (webhooks, unresolved) = resolve_webhooks(&ruleset, &named.rows);
         let mut problems = loaded.diagnostics;
         problems.extend(unresolved);
         let active = Active {

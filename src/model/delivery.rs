@@ -117,7 +117,7 @@ mod tests {
             (failed.clone(), Some(500), Some(gap), retry),
             (failed.clone(), None, Some(gap), retry),
             (failed.clone(), Some(404), None, Decision::GiveUp(DeliveryEnd::Exhausted)),
-            (failed.clone(), Some(410), Some(gap), Decision::GiveUp(DeliveryEnd::Gone)),
+            (failed, Some(410), Some(gap), Decision::GiveUp(DeliveryEnd::Gone)),
         ];
         for (verdict, status, gap, decision) in rows {
             assert_eq!(Decision::after(&verdict, status, gap, now), decision, "{verdict:?} {status:?}");

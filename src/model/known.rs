@@ -5,6 +5,19 @@ use serde_json::{Map, Value};
 
 use super::Timestamp;
 
+/// What is remembered of a visitor between exchanges (`remember`), until it has been idle for `[session] ttl`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SessionMemory {
+    /// `remember.NAME` of the rules.
+    #[serde(default)]
+    pub memory: Map<String, Value>,
+    /// Hashes of the keys that lead here, oldest first.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// When it is forgotten if the visitor stays away.
+    pub expires: Timestamp,
+}
+
 /// A resource as the last event left it: what an update is merged over, and what tells created from restored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Known {

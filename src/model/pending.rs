@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{EventUid, Seq, Timestamp};
+use super::{EventUid, Timestamp};
 
 /// A match whose event is not settled yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Pending {
     pub ruleset: String,
     /// When `else` happens.
     pub deadline: Timestamp,
+    /// The visitor it belongs to; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub session: String,
     /// What is missing, for people and the scheduler.
     pub missing: String,
     /// Values computed at the match: topic, id, key, payload and facts as far as they name nothing late.
@@ -46,8 +49,8 @@ pub enum SettledAs {
 /// Closes a [`Pending`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// The record it closes.
-    pub pending: Seq,
+    /// The match it closes: the uid of its event.
+    pub pending: EventUid,
     /// When.
     pub at: Timestamp,
     /// How.

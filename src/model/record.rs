@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attempt, Event, Health, Identity, Notice, Outcome, Pending, Seq, Settled, Timestamp, Waiting, WebhookId, Write,
+    Attempt, Event, Health, Identity, Notice, Outcome, Pending, Seq, Settled, Timestamp, Waiting, WebhookName, Write,
 };
 
 /// A record of the events journal.
@@ -67,12 +67,12 @@ pub struct Checkpoint {
     pub log_next: Seq,
     /// The next webhook id to give away.
     pub next_webhook: u64,
-    /// NAME, id, retired since, secret made for it.
-    pub names: Vec<(String, WebhookId, Option<Timestamp>, Option<String>)>,
+    /// The table of webhook names.
+    pub names: Vec<WebhookName>,
     /// Webhook by webhook: cursor, finished above it, waiting, deferred, health.
     pub webhooks: Vec<WebhookCheckpoint>,
     /// Open matches that wait.
-    pub pendings: Vec<(Seq, Pending)>,
+    pub pendings: Vec<Pending>,
 }
 
 /// One webhook's part of a [`Checkpoint`].

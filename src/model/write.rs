@@ -2,7 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Health, Identity, Known, Pending, Seq, Waiting, WebhookId};
+use super::{EventUid, Health, Identity, Known, Pending, Seq, SessionMemory, Timestamp, Waiting, WebhookId};
+
+/// A row of the table of webhook names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookName {
+    /// NAME of the table in the rules files: the identity.
+    pub name: String,
+    /// Its id, never reused.
+    pub id: WebhookId,
+    /// When it was first seen.
+    #[serde(default)]
+    pub created: Timestamp,
+    /// When its table vanished; it keeps id, cursor and backlog 7 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Timestamp>,
+    /// The secret made for it, where no file gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
 
 /// One change of state. Records carry these; after a crash those behind the mark are applied again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,19 +46,31 @@ pub enum Write {
         /// The id it stands for.
         id: Option<String>,
     },
-    /// The id of a webhook's NAME, and since when its table is gone (retired webhooks keep id, cursor and backlog 7 days).
-    WebhookName {
-        /// NAME of the table.
-        name: String,
-        /// Its id, never reused.
-        id: WebhookId,
-        /// When its table vanished.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        retired: Option<super::Timestamp>,
-        /// The secret made for it, where no file gives one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        secret: Option<String>,
+    /// What is remembered of a visitor; `None` forgets it.
+    Session {
+        /// Which one.
+        session: String,
+        /// What is remembered.
+        memory: Option<SessionMemory>,
     },
+    /// A visitor's key (the hash of a cookie, token or header value) leads to this session; `None` unlinks it.
+    SessionKey {
+        /// The key's hash.
+        key: String,
+        /// The session it leads to.
+        session: Option<String>,
+    },
+    /// A rule's `once` key was used, and counts until then; `None` forgets it.
+    Once {
+        /// NAME of the rule.
+        rule: String,
+        /// The key's value.
+        key: String,
+        /// Until when it counts.
+        until: Option<Timestamp>,
+    },
+    /// A webhook's row in the table of names.
+    WebhookName(WebhookName),
     /// Everything about a webhook is forgotten: name, cursor, sets and health.
     WebhookGone {
         /// NAME of the table.
@@ -91,8 +121,8 @@ pub enum Write {
     },
     /// A match that waits; `None` when it is settled.
     Pending {
-        /// Its record.
-        seq: Seq,
+        /// Its event's uid.
+        uid: EventUid,
         /// What waits.
         pending: Option<Box<Pending>>,
     },

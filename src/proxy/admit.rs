@@ -130,10 +130,11 @@ mod tests {
         admit(&request.body(()).unwrap().into_parts().0)
     }
 
+    type Row<'a> = (&'a str, &'a str, Version, &'a [(&'a str, &'a str)], Result<(), Refusal>);
+
     #[test]
     fn requests_by_target_and_host() {
         let (one, ten, two) = (Version::HTTP_11, Version::HTTP_10, Version::HTTP_2);
-        type Row<'a> = (&'a str, &'a str, Version, &'a [(&'a str, &'a str)], Result<(), Refusal>);
         let rows: [Row<'_>; 25] = [
             ("GET", "/", one, &[("Host", "shop.example")], Ok(())),
             ("GET", "/", one, &[("host", "SHOP.example:8080")], Ok(())),

@@ -98,8 +98,7 @@ impl Body for UpstreamBody {
         };
         this.timer.set(None);
         (*this.incoming, *this.source) = (None, Source::Over);
-        this.pool.shared.counters.error(&error);
-        Poll::Ready(Some(Err(error)))
+        Poll::Ready(Some(Err(counted(error, &this.pool.shared.counters))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -135,17 +134,18 @@ fn end(incoming: &mut Option<Incoming>, source: &mut Source, pool: &Arc<Pool>) {
 
 impl std::fmt::Debug for UpstreamBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let source = match self.source {
-            Source::Inline(_) => "inline",
-            Source::Apart(_) => "apart",
-            Source::Over => "over",
+        let source: &dyn std::fmt::Debug = match &self.source {
+            Source::Inline(link) => link,
+            Source::Apart(task) => &task.0,
+            Source::Over => &"over",
         };
-        f.debug_struct("UpstreamBody").field("source", &source).finish_non_exhaustive()
+        f.debug_struct("UpstreamBody").field("source", source).finish_non_exhaustive()
     }
 }
 
 /// Counts an answer that broke off before its head as well as after it.
 pub(super) fn counted(error: ProxyError, counters: &Counters) -> ProxyError {
+    tracing::debug!(%error, "no answer");
     counters.error(&error);
     error
 }

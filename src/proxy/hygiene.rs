@@ -56,6 +56,7 @@ pub(super) fn answer(status: StatusCode, headers: &mut HeaderMap) -> bool {
         headers.remove(TRANSFER_ENCODING);
         headers.remove(CONTENT_LENGTH);
     }
+    one_length(headers);
     for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &PROXY_AUTHENTICATE, &TE, &UPGRADE] {
         headers.remove(name);
     }
@@ -64,6 +65,19 @@ pub(super) fn answer(status: StatusCode, headers: &mut HeaderMap) -> bool {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     true
+}
+
+/// An answer may repeat its length, which hyper has found equal; it goes on once (RFC 9112 6.3).
+fn one_length(headers: &mut HeaderMap) {
+    let repeated = headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some();
+    let Some(first) = headers.get(CONTENT_LENGTH) else { return };
+    if repeated || first.as_bytes().contains(&b',') {
+        let length = split(first).next().and_then(|length| HeaderValue::from_bytes(length).ok());
+        match length {
+            Some(length) => headers.insert(CONTENT_LENGTH, length),
+            None => headers.remove(CONTENT_LENGTH),
+        };
+    }
 }
 
 /// HTTP/2 may split cookies over lines (RFC 9113 8.2.3); HTTP/1 servers read one line.
@@ -168,6 +182,8 @@ mod tests {
             (200, "connection: upgrade\nupgrade: h2,h2c\ncontent-length: 3", Some("content-length: 3")),
             (426, "connection: upgrade\nupgrade: websocket", Some("connection: upgrade | upgrade: websocket")),
             (200, "trailer: x-sum\nkeep-alive: timeout=5", Some("trailer: x-sum")),
+            (200, "content-length: 5\ncontent-length: 5", Some("content-length: 5")),
+            (200, "content-length: 5, 5", Some("content-length: 5")),
         ];
         for (status, lines, expected) in rows {
             let mut headers = head(lines);

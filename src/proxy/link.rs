@@ -4,6 +4,7 @@
 //! dropping the waiter drops the connection.
 
 use std::io;
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -32,7 +33,7 @@ pub(super) enum Stream {
 /// A connection to the shop that speaks HTTP/1.1.
 pub(super) struct Link {
     pub(super) sender: SendRequest<Outgoing>,
-    connection: Connection<TokioIo<Stream>, Outgoing>,
+    connection: Option<Connection<TokioIo<Wire>, Outgoing>>,
     ended: bool,
 }
 
@@ -51,17 +52,18 @@ impl Link {
             .allow_obsolete_multiline_headers_in_responses(true)
             .max_headers(MAX_ANSWER_HEADERS)
             .max_buf_size(MAX_ANSWER_BUFFER)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Wire { stream, deaf: false }))
             .await
             .map_err(|_| ProxyError::Closed)?;
         Counters::count(&shared.counters.upstream_connections);
-        Ok(Box::new(Self { sender, connection, ended: false }))
+        Ok(Box::new(Self { sender, connection: Some(connection), ended: false }))
     }
 
     /// Moves what can be moved. Ready: it ended, or was handed over after a 101.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.ended && self.connection.poll_without_shutdown(cx).is_ready() {
-            self.ended = true;
+        match &mut self.connection {
+            Some(connection) if !self.ended => self.ended = connection.poll_without_shutdown(cx).is_ready(),
+            _ => {}
         }
         if self.ended { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -71,10 +73,16 @@ impl Link {
         self.poll(&mut Context::from_waker(Waker::noop())).is_pending() && self.sender.is_ready()
     }
 
-    /// The socket, and what was read of it already.
-    pub(super) fn into_stream(self) -> (Stream, Bytes) {
-        let parts = self.connection.into_parts();
-        (parts.io.into_inner(), parts.read_buf)
+    /// Closes it. A request it never began then comes back to its sender.
+    pub(super) fn close(&mut self) {
+        self.connection = None;
+        self.ended = true;
+    }
+
+    /// The socket, and what was read of it already; `None` when it is closed.
+    pub(super) fn into_stream(self) -> Option<(Stream, Bytes)> {
+        let parts = self.connection?.into_parts();
+        Some((parts.io.into_inner().stream, parts.read_buf))
     }
 }
 
@@ -94,6 +102,66 @@ impl Stream {
             }
             Origin::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
         }
+    }
+}
+
+/// A socket that HTTP goes over. A shop may answer early and close over the rest of the request (413, 401), which fails our next
+/// write while its answer still waits to be read. So a write to a shop that is gone does not fail, it never ends: reading tells
+/// how it really was.
+struct Wire {
+    stream: Stream,
+    deaf: bool,
+}
+
+impl Wire {
+    fn wrote(&mut self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match wrote {
+            Poll::Ready(Err(error)) if matches!(error.kind(), BrokenPipe | ConnectionReset) => {
+                self.deaf = true;
+                Poll::Pending
+            }
+            wrote => wrote,
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.deaf {
+            return Poll::Pending;
+        }
+        let wrote = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(wrote)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.deaf {
+            return Poll::Pending;
+        }
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(wrote)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

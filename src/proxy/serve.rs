@@ -44,7 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// What a visitor gets when there is no place left.
 const FULL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 38\r\n\
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 39\r\n\
     X-Shopbell: proxy\r\nRetry-After: 1\r\nConnection: close\r\n\r\nThe shop is busy. Please come back soon";
 
 /// Runs one core: a thread of its own with a current-thread runtime, in which `make` builds the service and [`serve`] runs it.
@@ -109,6 +109,7 @@ where
             Err(error) => {
                 Counters::count(&shared.counters.accept_errors);
                 if !gone(&error) {
+                    tracing::warn!(%error, pause_ms = pause.as_millis(), "cannot accept connections");
                     // Out of descriptors or memory: the next accept would fail at once too.
                     tokio::select! {
                         _ = &mut stopped => break,

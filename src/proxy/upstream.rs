@@ -184,7 +184,9 @@ async fn exchange(
             return Poll::Ready(Some(answer));
         }
         if ended {
-            return Poll::Ready(None);
+            // It ended before it took the request up.
+            link.close();
+            return answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).map(Some);
         }
         while timer.as_mut().poll(cx).is_ready() {
             // The clock starts anew with each piece of the request, and stands while the visitor owes the next.
@@ -204,8 +206,7 @@ async fn exchange(
             let unsent = error.take_message();
             Err((judge(&error.into_error(), terms), unsent))
         }
-        None if timer.is_elapsed() => Err((ProxyError::AnswerTimeout, None)),
-        None => Err((ProxyError::Closed, None)),
+        None => Err((ProxyError::AnswerTimeout, None)),
     }
 }
 
@@ -266,7 +267,7 @@ async fn switch(
     }
     let taken = parts.headers.get(UPGRADE).cloned().unwrap_or(asked);
     poll_fn(|cx| link.poll(cx)).await;
-    let (shop, early) = link.into_stream();
+    let (shop, early) = link.into_stream().ok_or(ProxyError::Closed)?;
     parts.extensions.remove::<OnUpgrade>();
     if !hygiene::answer(parts.status, &mut parts.headers) {
         return Err(ProxyError::Coding);

@@ -13,6 +13,7 @@ mod path;
 mod replay;
 pub mod rule;
 pub mod suggest;
+mod summary;
 mod view;
 
 pub use derive::{Derived, Draft, Note};
@@ -20,5 +21,6 @@ pub use index::{Candidates, Need};
 pub use load::{Loaded, SourceFile, load};
 pub use matching::{Failure, Matched};
 pub use replay::{Replay, ReplayedEvent};
-pub use rule::{Ruleset, SecretSource, Summary, WebhookConfig};
+pub use rule::{Ruleset, SecretSource, WebhookConfig};
+pub use summary::Summary;
 pub use view::{MemoryState, View};

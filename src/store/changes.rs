@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::StoreError;
 use super::disk::{Batch, Disk};
 use super::keys::{self, row};
-use super::rows::{self, Meta, NameRow};
+use super::rows::{self, Meta};
 use crate::model::{Health, Write};
 
 /// Rows read at once.
@@ -62,10 +62,24 @@ impl<'a> Changes<'a> {
                 let row = id.as_ref().map(|id| rows::encode(age, id)).transpose()?;
                 self.remember(keys::alias(resource, name, value), row)
             }
-            Write::WebhookName { name, id, retired, secret } => {
-                self.meta.next_webhook = self.meta.next_webhook.max(id.0 + 1);
-                let row = NameRow { name: name.clone(), id: *id, retired: *retired, secret: secret.clone() };
-                self.put(keys::name(name), Some(&row))
+            Write::Session { session, memory } => {
+                let age = self.meta.age + 1;
+                let value = memory.as_ref().map(|memory| rows::encode(age, memory)).transpose()?;
+                self.remember(keys::session(session), value)
+            }
+            Write::SessionKey { key, session } => {
+                let age = self.meta.age + 1;
+                let value = session.as_ref().map(|session| rows::encode(age, session)).transpose()?;
+                self.remember(keys::session_key(key), value)
+            }
+            Write::Once { rule, key, until } => {
+                let age = self.meta.age + 1;
+                let value = until.as_ref().map(|until| rows::encode(age, until)).transpose()?;
+                self.remember(keys::once(rule, key), value)
+            }
+            Write::WebhookName(row) => {
+                self.meta.next_webhook = self.meta.next_webhook.max(row.id.0 + 1);
+                self.put(keys::name(&row.name), Some(row))
             }
             Write::WebhookGone { name, id } => self.forget(name, id.0),
             Write::Cursor { webhook, next } => self.put(keys::number(row::CURSOR, webhook.0), Some(next)),
@@ -82,7 +96,7 @@ impl<'a> Changes<'a> {
                 self.health.push((webhook.0, health.clone()));
                 self.put(keys::number(row::HEALTH, webhook.0), health.as_ref())
             }
-            Write::Pending { seq, pending } => self.put(keys::number(row::PENDING, seq.0), pending.as_ref()),
+            Write::Pending { uid, pending } => self.put(keys::pending(*uid), pending.as_ref()),
         }
     }
 

@@ -31,20 +31,16 @@ pub(super) fn take(state: &State, at: Timestamp, log_next: u64) -> Result<Checkp
         });
     }
     let mut pendings = Vec::new();
-    for (key, value) in state.rows(&[row::PENDING])? {
-        pendings.push((Seq(keys::last_number(&key).unwrap_or_default()), rows::decode(&value)?));
+    for (_, value) in state.rows(&[row::PENDING])? {
+        pendings.push(rows::decode(&value)?);
     }
-    let names = names.into_iter().map(|name| (name.name, name.id, name.retired, name.secret)).collect();
     Ok(Checkpoint { at, log_next: Seq(log_next), next_webhook, names, webhooks, pendings })
 }
 
 /// The writes that make a checkpoint's state.
 pub(super) fn writes(checkpoint: &Checkpoint) -> Vec<Write> {
     let mut writes = Vec::new();
-    for (name, id, retired, secret) in &checkpoint.names {
-        let (name, secret) = (name.clone(), secret.clone());
-        writes.push(Write::WebhookName { name, id: *id, retired: *retired, secret });
-    }
+    writes.extend(checkpoint.names.iter().cloned().map(Write::WebhookName));
     for found in &checkpoint.webhooks {
         let webhook = WebhookId(found.webhook);
         // A webhook without a cursor reads from the beginning, as before.
@@ -62,8 +58,8 @@ pub(super) fn writes(checkpoint: &Checkpoint) -> Vec<Write> {
             writes.push(Write::Health { webhook, health: Some(health.clone()) });
         }
     }
-    for (seq, pending) in &checkpoint.pendings {
-        writes.push(Write::Pending { seq: *seq, pending: Some(Box::new(pending.clone())) });
+    for pending in &checkpoint.pendings {
+        writes.push(Write::Pending { uid: pending.uid, pending: Some(Box::new(pending.clone())) });
     }
     writes
 }

@@ -4,12 +4,20 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 use super::StoreError;
 use super::journal::aside_name;
 use super::partition::{sync_directory, write_durably};
 use crate::clock::Clock;
 use crate::id::{fill_random, hex, unhex};
+
+/// How often a held lock is asked for again: a process that a thread of ours is just starting holds copies of our open
+/// files, and so the lock of a store just closed, until it has become another program.
+const LOCK_TRIES: u32 = 20;
+
+/// Pause between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Version of the directory's layout.
 const LAYOUT: u32 = 1;
@@ -21,13 +29,14 @@ pub(super) fn take(data: &Path) -> Result<File, StoreError> {
     fs::set_permissions(data, fs::Permissions::from_mode(0o700)).map_err(fault)?;
     let mut options = OpenOptions::new();
     let lock = options.create(true).truncate(false).write(true).mode(0o600).open(data.join("lock")).map_err(fault)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(data.display().to_string())),
-        Err(TryLockError::Error(error)) => return Err(fault(error)),
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Ok(()) => return layout(data).map(|()| lock),
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(fault(error)),
+        }
     }
-    layout(data)?;
-    Ok(lock)
+    Err(StoreError::InUse(data.display().to_string()))
 }
 
 fn layout(data: &Path) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::Identity;
+use crate::model::{EventUid, Identity};
 
 /// The longest text part of a key, in bytes; longer ones end in a hash, so that a hostile id costs no more than a long one.
 const MAX_TEXT_BYTES: usize = 200;
@@ -15,7 +15,7 @@ pub(super) mod row {
     pub(in crate::store) const KNOWN: u8 = b'K';
     /// A natural key's id.
     pub(in crate::store) const ALIAS: u8 = b'A';
-    /// Age → key of a known resource or alias.
+    /// Age → key of whatever leaves when it is the least recently changed: known resources, aliases, sessions, `once` keys.
     pub(in crate::store) const AGE: u8 = b'G';
     /// A webhook's NAME.
     pub(in crate::store) const NAME: u8 = b'N';
@@ -29,6 +29,12 @@ pub(super) mod row {
     pub(in crate::store) const DEFERRED: u8 = b'D';
     /// A webhook's health.
     pub(in crate::store) const HEALTH: u8 = b'H';
+    /// What is remembered of a visitor.
+    pub(in crate::store) const SESSION: u8 = b'S';
+    /// A visitor's key.
+    pub(in crate::store) const SESSION_KEY: u8 = b'Y';
+    /// A rule's `once` key.
+    pub(in crate::store) const ONCE: u8 = b'O';
     /// A match that waits.
     pub(in crate::store) const PENDING: u8 = b'P';
 }
@@ -95,6 +101,28 @@ pub(super) fn alias(resource: &str, name: &str, value: &str) -> Vec<u8> {
 /// Key of a webhook's NAME.
 pub(super) fn name(name: &str) -> Vec<u8> {
     text(row::NAME, &[name])
+}
+
+/// Key of what is remembered of a visitor.
+pub(super) fn session(session: &str) -> Vec<u8> {
+    text(row::SESSION, &[session])
+}
+
+/// Key of a visitor's key.
+pub(super) fn session_key(key: &str) -> Vec<u8> {
+    text(row::SESSION_KEY, &[key])
+}
+
+/// Key of a rule's `once` key.
+pub(super) fn once(rule: &str, key: &str) -> Vec<u8> {
+    text(row::ONCE, &[rule, key])
+}
+
+/// Key of a match that waits.
+pub(super) fn pending(uid: EventUid) -> Vec<u8> {
+    let mut key = vec![row::PENDING];
+    key.extend_from_slice(&uid.0);
+    key
 }
 
 /// A key of texts. Each is led by its length, so that no two lists make the same key.

@@ -74,7 +74,9 @@ fn save(dir: &Path, copy: &Path, first: u64, now: Timestamp) -> Result<Option<Se
         let place = stored.place;
         last = place.seq;
         let (pairs, _) = stored.into_encoded().pairs(place);
-        pairs.into_iter().for_each(|(key, value)| batch.put(&key, value));
+        for (key, value) in pairs {
+            batch.put(&key, value);
+        }
         waiting += 1;
         if waiting < BATCH {
             return Ok(());

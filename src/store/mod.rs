@@ -2,6 +2,7 @@
 
 mod changes;
 mod checkpoint;
+mod compact;
 mod counters;
 mod disk;
 mod files;
@@ -11,6 +12,7 @@ mod keys;
 mod kinds;
 mod ledger;
 mod mend;
+mod notices;
 mod partition;
 mod query;
 mod record;
@@ -24,8 +26,7 @@ mod shelve;
 mod state;
 mod writer;
 
-use crate::clock::Timestamp;
-use crate::id::{Seq, WebhookId};
+use crate::id::Seq;
 use crate::model::{Health, Identity, Waiting};
 
 pub use counters::Counters;
@@ -57,8 +58,8 @@ impl Default for Options {
             events_budget: 7 << 30,
             log_budget: 3 << 30,
             partition_bytes: 32 << 20,
-            partition_age: std::time::Duration::from_secs(86_400),
-            retention: std::time::Duration::from_secs(30 * 86_400),
+            partition_age: std::time::Duration::from_hours(24),
+            retention: std::time::Duration::from_hours(30 * 24),
             known_count: 1_000_000,
             known_bytes: 512 << 20,
         }
@@ -122,17 +123,4 @@ pub struct WebhookState {
     pub deferred: Vec<(Seq, (String, Identity))>,
     /// How it is doing.
     pub health: Health,
-}
-
-/// One row of the table of webhook names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebhookName {
-    /// NAME of the table.
-    pub name: String,
-    /// Its id.
-    pub id: WebhookId,
-    /// When its table vanished.
-    pub retired: Option<Timestamp>,
-    /// The secret made for it.
-    pub secret: Option<String>,
 }

@@ -125,7 +125,9 @@ impl Active {
                 break;
             }
             let mut batch = Batch::default();
-            page.iter().for_each(|(key, _)| batch.delete(key));
+            for (key, _) in &page {
+                batch.delete(key);
+            }
             self.disk.apply(batch)?;
         }
         self.disk.sync()?;
@@ -176,6 +178,11 @@ impl Active {
     /// Takes back [`Active::seal`], for writing goes on. A seal that stays is seen through at the next start.
     pub(super) fn unseal(&self, journal: &Path) {
         drop(fs::remove_file(journal.join(directory_name(self.first)).join(SEALED)));
+    }
+
+    /// Whether it has more than so many sequences.
+    pub(super) const fn has_more_than(&self, count: u64) -> bool {
+        self.next > self.first + count
     }
 
     /// Whether nothing stands in it.

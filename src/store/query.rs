@@ -122,25 +122,28 @@ impl<'a> Side<'a> {
     fn step(&mut self, filter: &Filter<'_>) -> Result<u64, StoreError> {
         let first = self.journal.first();
         let start = self.before.saturating_sub(WINDOW).max(first);
-        let (mut from, mut lines, mut newest) = (start, VecDeque::new(), None);
+        let (mut from, mut lines, mut newest) = (start, Vec::new(), None);
         while from < self.before {
             let (records, next) = self.journal.read(from, self.before, usize::MAX)?;
             for stored in &records {
                 let Some(line) = line(stored) else { continue };
                 newest = newest.max(Some(line.at()));
                 if filter.fits(&line, stored) {
-                    lines.push_front(line);
+                    lines.push(line);
                 }
             }
             from = next;
         }
+        // Written last is not always newest: sorted as far as one window sees. Equal times keep the order of writing.
+        lines.reverse();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.at()));
         let seen = self.before.saturating_sub(start).max(1);
         self.before = start;
         let too_old = newest
             .zip(filter.query.since)
             .is_some_and(|(newest, since)| newest.as_millis().saturating_add(DISORDER_MS) < since.as_millis());
         self.ended = start <= first || too_old;
-        self.found = lines;
+        self.found = lines.into();
         Ok(seen)
     }
 }
@@ -162,24 +165,23 @@ fn line(stored: &Stored) -> Option<LogLine> {
 
 struct Filter<'a> {
     query: &'a LogQuery,
-    topic: Option<Option<TopicPattern>>,
-    /// Ids that the webhook's NAME or id stands for.
-    webhook: Option<Option<WebhookId>>,
+    /// The query's topic, if it is one: nothing fits what is none.
+    topic: Option<TopicPattern>,
+    /// The id that the query's webhook stands for, if there is one.
+    webhook: Option<WebhookId>,
     words: Vec<String>,
 }
 
 impl<'a> Filter<'a> {
     fn new(shared: &Shared, query: &'a LogQuery) -> Result<Self, StoreError> {
-        let webhook = match &query.webhook {
-            None => None,
-            Some(text) => {
-                let (names, _) = shared.state.names()?;
-                let named = names.into_iter().find(|name| name.name == *text).map(|name| name.id);
-                Some(named.or_else(|| text.parse().ok().map(WebhookId)))
-            }
-        };
+        let mut webhook = None;
+        if let Some(text) = &query.webhook {
+            let (names, _) = shared.state.names()?;
+            let named = names.into_iter().find(|name| name.name == *text).map(|name| name.id);
+            webhook = named.or_else(|| text.parse().ok().map(WebhookId));
+        }
         let words = query.text.iter().flat_map(|text| text.split_whitespace()).map(str::to_lowercase).collect();
-        Ok(Self { query, topic: query.topic.as_ref().map(|text| text.parse().ok()), webhook, words })
+        Ok(Self { query, topic: query.topic.as_ref().and_then(|text| text.parse().ok()), webhook, words })
     }
 
     fn kind(&self, kind: &str) -> bool {
@@ -192,12 +194,11 @@ impl<'a> Filter<'a> {
             && self.query.since.is_none_or(|since| line.at() >= since);
         in_time
             && self.kind(seen.kind)
-            && self.topic.as_ref().is_none_or(|pattern| {
-                pattern.as_ref().zip(seen.topic).is_some_and(|(pattern, topic)| pattern.matches(topic))
-            })
-            && self.webhook.is_none_or(|wanted| {
-                wanted.is_some_and(|wanted| seen.webhooks.contains(&wanted))
-                    || self.query.webhook.as_deref().is_some_and(|name| !name.is_empty() && seen.webhook_name == name)
+            && (self.query.topic.is_none()
+                || self.topic.as_ref().zip(seen.topic).is_some_and(|(fits, topic)| fits.matches(topic)))
+            && self.query.webhook.as_ref().is_none_or(|name| {
+                self.webhook.is_some_and(|id| seen.webhooks.contains(&id))
+                    || (!name.is_empty() && seen.webhook_name == name)
             })
             && self.query.id.as_ref().is_none_or(|id| seen.is_about(id))
             && (self.words.is_empty() || stored.text().is_some_and(|text| has_all(&text, &self.words)))

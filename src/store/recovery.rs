@@ -6,6 +6,7 @@ use std::path::Path;
 use super::StoreError;
 use super::changes::Bounds;
 use super::checkpoint;
+use super::compact;
 use super::journal::{Journal, aside_name};
 use super::partition::failing;
 use super::record::Stored;
@@ -20,7 +21,11 @@ const PAGE: usize = 256;
 /// Writes applied in one batch.
 const BATCH: usize = 1_024;
 
-/// Opens the state, or sets a damaged one aside and begins an empty one. Says whether it was set aside.
+/// What is told where the state was lost.
+pub(super) const BUILT_ANEW: &str = "the state was lost and is built anew from the journals: deliveries are whole, what is \
+    remembered of products, orders, customers and coupons only as far as the kept journals carry it";
+
+/// Opens the state; a damaged one is set aside for an empty one. Says whether it was set aside.
 pub(super) fn open_state(
     data: &Path,
     bounds: Bounds,
@@ -28,19 +33,28 @@ pub(super) fn open_state(
     notes: &mut Vec<String>,
 ) -> Result<(State, bool), StoreError> {
     let dir = data.join("state");
-    let error = match State::open(&dir, bounds) {
-        Ok(state) => return Ok((state, false)),
-        Err(error @ StoreError::Corrupt { .. }) => error,
-        Err(other) => return Err(other),
-    };
+    match compact::compact(&dir).and_then(|_| State::open(&dir, bounds)) {
+        Ok(state) => Ok((state, false)),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            Ok((replace_state(data, bounds, clock, &error.to_string(), notes)?, true))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// Sets the state aside, which nobody may have open, and begins an empty one.
+pub(super) fn replace_state(
+    data: &Path,
+    bounds: Bounds,
+    clock: Clock,
+    why: &str,
+    notes: &mut Vec<String>,
+) -> Result<State, StoreError> {
+    let dir = data.join("state");
     let aside = aside_name(&dir, clock.now());
     fs::rename(&dir, &aside).map_err(|error| failing(&dir, &error))?;
-    notes.push(format!(
-        "{error}; the state is built anew from the journals: deliveries are whole, what is remembered of products, orders, \
-         customers and coupons only as far as the kept journal carries it (the damaged files are in {})",
-        aside.display()
-    ));
-    Ok((State::open(&dir, bounds)?, true))
+    notes.push(format!("{why}; {BUILT_ANEW} (the former files are in {})", aside.display()));
+    State::open(&dir, bounds)
 }
 
 /// Both journals and the state they lead to.
@@ -124,7 +138,9 @@ impl Replay<'_> {
         while from < to {
             let (records, next) = self.events.read(from, to, PAGE)?;
             let mut writes = Vec::new();
-            records.iter().for_each(|stored| self.take(stored, keep, &mut writes));
+            for stored in &records {
+                self.take(stored, keep, &mut writes);
+            }
             from = next;
             self.apply(&mut writes, keep, from.saturating_sub(1), 0)?;
         }

@@ -14,8 +14,8 @@ use crate::model::{Notice, NoticeKind};
 /// Records read at once when a partition is dropped unfinished.
 const PAGE: usize = 256;
 
-/// Removes what retention and budgets let go, and notes what was lost by it. `true`: the log is over its budget, and a
-/// new checkpoint would let it go.
+/// Removes what retention and budgets let go, and notes what was lost by it. `true`: a part of the log
+/// is to go, and a new checkpoint would let it.
 pub(super) fn sweep(shared: &Shared, notices: &mut Vec<Notice>) -> Result<bool, StoreError> {
     let floor = floor(shared)?;
     let mut synced = false;
@@ -32,10 +32,10 @@ pub(super) fn sweep(shared: &Shared, notices: &mut Vec<Notice>) -> Result<bool, 
         }
         shared.events.remove_oldest()?;
     }
-    while let Some((oldest, over)) = due(shared, &shared.log, shared.options.log_budget) {
+    while let Some((oldest, _)) = due(shared, &shared.log, shared.options.log_budget) {
         // After damage to the state the log is applied again from the last checkpoint.
         if oldest.sealed.last >= shared.checkpoint_log() {
-            return Ok(over);
+            return Ok(true);
         }
         sync_once(shared, &mut synced)?;
         Counters::add(&shared.counters.removed_partitions, 1);

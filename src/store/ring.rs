@@ -16,6 +16,18 @@ const MAX_BYTES: usize = 16 << 20;
 /// What an event weighs beside its body, in bytes, about.
 const EVENT_BYTES: usize = 512;
 
+/// Events with their sequences, and where to go on.
+pub(super) type Page = (Vec<(Seq, Arc<Event>)>, Seq);
+
+/// What the ring knows of a sequence.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// The event there; `None` if the record is no event.
+    Here(Option<Arc<Event>>),
+    /// Nothing: look in the journal.
+    NotHere,
+}
+
 /// The newest records of the events journal; those that are no events stand as `None`.
 #[derive(Debug, Default)]
 pub(super) struct Ring(Mutex<Inner>);
@@ -44,7 +56,7 @@ impl Ring {
     }
 
     /// Events from `from` on, at most `limit`, and where to go on; `None` if the ring does not reach back to `from`.
-    pub(super) fn range(&self, from: u64, limit: usize) -> Option<(Vec<(Seq, Arc<Event>)>, Seq)> {
+    pub(super) fn range(&self, from: u64, limit: usize) -> Option<Page> {
         let inner = lock(&self.0);
         let start = usize::try_from(from.checked_sub(inner.first)?).ok()?;
         if start >= inner.records.len() {
@@ -63,14 +75,56 @@ impl Ring {
         Some((events, Seq(next)))
     }
 
-    /// The record at `seq`; the outer `None` if the ring does not hold it.
-    pub(super) fn at(&self, seq: u64) -> Option<Option<Arc<Event>>> {
+    /// The record at `seq`.
+    pub(super) fn at(&self, seq: u64) -> Held {
         let inner = lock(&self.0);
-        let at = usize::try_from(seq.checked_sub(inner.first)?).ok()?;
-        inner.records.get(at).cloned()
+        let at = seq.checked_sub(inner.first).and_then(|at| usize::try_from(at).ok());
+        at.and_then(|at| inner.records.get(at)).map_or(Held::NotHere, |event| Held::Here(event.clone()))
     }
 }
 
 fn weight(event: Option<&Arc<Event>>) -> usize {
     event.map_or(0, |event| EVENT_BYTES + event.body.get().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::id::EventUid;
+    use crate::model::{Identity, Timestamp};
+
+    fn event(body: usize) -> Arc<Event> {
+        Arc::new(Event {
+            uid: EventUid([0; 16]),
+            at: Timestamp::default(),
+            topic: "order.created".parse().unwrap(),
+            resource: String::new(),
+            id: None,
+            key: serde_json::Map::new(),
+            group: (String::new(), Identity::None),
+            body: RawValue::from_string(format!("\"{}\"", "x".repeat(body))).unwrap(),
+            rule: String::new(),
+            webhooks: Vec::new(),
+            source: String::new(),
+        })
+    }
+
+    #[test]
+    fn it_holds_the_newest_within_its_bounds() {
+        let ring = Ring::default();
+        for seq in 1..=5_000 {
+            ring.push(seq, if seq % 10 == 0 { None } else { Some(event(10)) });
+        }
+        assert!(ring.range(904, 10).is_none() && matches!(ring.at(904), Held::NotHere));
+        let (events, next) = ring.range(905, 10).unwrap();
+        assert_eq!((events.len(), events[0].0, next), (10, Seq(905), Seq(916)), "910 is no event");
+        assert!(matches!(ring.at(910), Held::Here(None)));
+        assert!(ring.range(5_001, 10).is_none());
+        ring.push(5_001, Some(event(MAX_BYTES + 1)));
+        assert!(ring.range(5_000, 1).is_none() && ring.range(5_001, 1).is_some(), "one is always kept");
+        ring.push(9_000, None);
+        assert!(matches!(ring.at(5_001), Held::NotHere) && matches!(ring.at(9_000), Held::Here(None)));
+    }
 }

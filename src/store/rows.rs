@@ -5,8 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::record::{deflate, inflate};
-use crate::clock::Timestamp;
-use crate::id::WebhookId;
 use crate::model::Known;
 
 /// Version of the layout of a row.
@@ -42,17 +40,6 @@ pub(super) struct Meta {
     pub(super) age: u64,
     /// All other rows but this one and the ages.
     pub(super) rows: u64,
-}
-
-/// A webhook's NAME.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct NameRow {
-    pub(super) name: String,
-    pub(super) id: WebhookId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) retired: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) secret: Option<String>,
 }
 
 /// Encodes a row.
@@ -127,10 +114,11 @@ fn damaged(text: &str) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     #[test]
     fn rows_come_back_and_bent_ones_do_not() {
-        for text in ["".to_owned(), "short".to_owned(), "long ".repeat(10_000)] {
+        for text in [String::new(), "short".to_owned(), "long ".repeat(10_000)] {
             let row = encode(9, &text).unwrap();
             assert_eq!((decode::<String>(&row).unwrap(), age(&row)), (text, Some(9)));
             for at in 0..row.len() {

@@ -11,7 +11,7 @@ use super::changes::Bounds;
 use super::counters::Counters;
 use super::journal::Journal;
 use super::recovery::{self, Replay};
-use super::ring::Ring;
+use super::ring::{Held, Page, Ring};
 use super::state::State;
 use super::{Options, Recovery, StoreError, files, shelve};
 use crate::clock::Clock;
@@ -42,17 +42,27 @@ impl Shared {
         let mut notes = Vec::new();
         let instance = files::instance_key(data, clock, &mut notes)?;
         let bounds = Bounds { count: options.known_count, bytes: options.known_bytes };
-        let (state, damaged) = recovery::open_state(data, bounds, clock, &mut notes)?;
+        let (mut state, damaged) = recovery::open_state(data, bounds, clock, &mut notes)?;
         let meta = state.meta();
         let journals = data.join("journal");
         let events = shelve::open("events", &journals.join("events"), meta.events, clock, &mut notes)?;
         let log = shelve::open("log", &journals.join("log"), meta.log, clock, &mut notes)?;
+        let blank = state.is_blank()?;
+        if blank && !damaged && (events.next() > 1 || log.next() > 1) {
+            notes.push(recovery::BUILT_ANEW.to_owned());
+        }
+        // Retention removes nothing that the state on disk has not seen: such a state has lost its newer part.
+        let stale = !blank && (meta.events + 1 < events.kept_from() || meta.log + 1 < log.kept_from());
+        if stale {
+            drop(state);
+            let why = "the state is older than the kept journals";
+            state = recovery::replace_state(data, bounds, clock, why, &mut notes)?;
+        }
         let mut replay = Replay { events: &events, log: &log, state: &state, notes: &mut notes };
-        let empty = meta.events == 0 && meta.log == 0;
-        if damaged || empty {
-            replay.rebuild()?
+        if blank || stale {
+            replay.rebuild()?;
         } else {
-            replay.catch_up()?
+            replay.catch_up()?;
         }
         let checkpoint_log = AtomicU64::new(replay.last_checkpoint_log()?);
         state.sync()?;
@@ -64,7 +74,7 @@ impl Shared {
     }
 
     /// Events from `from` on out of the journal.
-    pub(super) fn events_from(&self, from: u64, limit: usize) -> Result<(Vec<(Seq, Arc<Event>)>, Seq), StoreError> {
+    pub(super) fn events_from(&self, from: u64, limit: usize) -> Result<Page, StoreError> {
         let (records, next) = self.events.read(from, u64::MAX, limit)?;
         let mut events = Vec::with_capacity(records.len());
         for stored in &records {
@@ -80,7 +90,7 @@ impl Shared {
 
     /// One event, from memory or from the journal.
     pub(super) fn event_at(&self, seq: u64) -> Result<Option<Arc<Event>>, StoreError> {
-        if let Some(event) = self.ring.at(seq) {
+        if let Held::Here(event) = self.ring.at(seq) {
             return Ok(event);
         }
         let (records, _) = self.events.read(seq, seq.saturating_add(1), 1)?;

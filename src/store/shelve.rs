@@ -162,12 +162,6 @@ impl Opening<'_> {
             return Ok(active);
         }
         // Acknowledged records are gone. The sequence goes on behind them, in a partition of its own.
-        self.notes.push(format!(
-            "the {} journal lost its end: record {} was written, but {} is the last one found",
-            self.name,
-            self.applied,
-            end - 1
-        ));
         if active.is_empty() {
             drop(active);
             let aside = aside_name(&dir, self.clock.now());
@@ -191,8 +185,19 @@ impl Opening<'_> {
     /// Begins a partition behind all that is known, at `least` or later.
     fn begin(&mut self, least: u64) -> Result<Active, StoreError> {
         let known = self.shelf.closed.values().next_back().map_or(0, |closed| closed.sealed.last);
-        let kept_from = self.shelf.ledger.kept_from;
-        let first = if self.applied > known { self.applied + JUMP } else { (known + 1).max(least).max(kept_from) };
+        let expected = (known + 1).max(self.shelf.ledger.kept_from);
+        let mut first = expected.max(least);
+        if self.applied >= first {
+            first = self.applied + JUMP;
+            self.notes.push(format!(
+                "the {} journal lost its end: records {expected} to {} were written and are gone; it goes on at {first}",
+                self.name, self.applied
+            ));
+        }
+        if first > expected {
+            self.shelf.ledger.gaps.push((expected, first - 1));
+            self.shelf.ledger.write(self.dir)?;
+        }
         Active::create(self.dir, first, self.clock.now())
     }
 
@@ -215,5 +220,85 @@ impl Opening<'_> {
         }
         self.shelf.ledger.gaps.extend(gaps);
         self.shelf.ledger.write(self.dir)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record;
+    use super::*;
+    use crate::clock::Timestamp;
+
+    const CLOCK: Clock = Clock::System;
+
+    fn opened(dir: &Path, applied: u64) -> (Journal, Vec<String>) {
+        let mut notes = Vec::new();
+        (open("events", dir, applied, CLOCK, &mut notes).unwrap(), notes)
+    }
+
+    fn append(journal: &Journal, left: u16) -> u64 {
+        journal.append(&[(record::encode(1, &"text").unwrap(), left)], 0).unwrap()
+    }
+
+    #[test]
+    fn an_entry_without_its_end_is_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = opened(dir.path(), 0);
+        assert_eq!((append(&journal, 1), append(&journal, 0), append(&journal, 2), append(&journal, 1)), (1, 2, 3, 4));
+        drop(journal);
+        let (journal, notes) = opened(dir.path(), 2);
+        assert!(notes.len() == 1 && notes[0].contains("records 3 to 4"), "{notes:?}");
+        assert_eq!((journal.next(), append(&journal, 0)), (3, 3));
+        drop(journal);
+        let (journal, notes) = opened(dir.path(), 3);
+        assert_eq!((journal.next(), notes), (4, Vec::new()));
+        assert_eq!(journal.read(1, u64::MAX, 10).unwrap().0.len(), 3);
+    }
+
+    #[test]
+    fn a_roll_that_a_crash_interrupted_is_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = opened(dir.path(), 0);
+        append(&journal, 0);
+        journal.roll().unwrap();
+        append(&journal, 0);
+        drop(journal);
+        let part = |first| dir.path().join(directory_name(first));
+        // The seal was not written yet.
+        fs::remove_file(part(1).join("sealed.json")).unwrap();
+        let (journal, notes) = opened(dir.path(), 2);
+        assert_eq!((journal.next(), notes), (3, Vec::new()));
+        drop(journal);
+        // The seal was written, the next partition not begun.
+        fs::remove_dir_all(part(2)).unwrap();
+        let (journal, notes) = opened(dir.path(), 1);
+        assert_eq!((journal.next(), journal.firsts(), notes), (2, vec![1, 2], Vec::new()));
+        append(&journal, 0);
+        drop(journal);
+        // A stale seal: the next partition could not be begun, and writing went on behind the seal.
+        let (journal, _) = opened(dir.path(), 2);
+        journal.roll().unwrap();
+        drop(journal);
+        fs::remove_dir_all(part(3)).unwrap();
+        let mut sealed = Sealed::read(&part(2)).unwrap();
+        sealed.count = 0;
+        sealed.write(&part(2)).unwrap();
+        let (journal, notes) = opened(dir.path(), 2);
+        assert_eq!((journal.next(), journal.firsts(), notes), (3, vec![1, 2], Vec::new()));
+        assert_eq!(append(&journal, 0), 3);
+    }
+
+    #[test]
+    fn an_empty_partition_inside_another_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = opened(dir.path(), 0);
+        for _ in 0..5 {
+            append(&journal, 0);
+        }
+        drop(journal);
+        // A full disk may leave what could not be begun, while the one before goes on.
+        drop(Active::create(dir.path(), 3, Timestamp::from_millis(0)).unwrap());
+        let (journal, notes) = opened(dir.path(), 5);
+        assert_eq!((journal.next(), journal.firsts(), notes), (6, vec![1, 6], Vec::new()));
     }
 }

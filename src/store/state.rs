@@ -10,10 +10,10 @@ use super::changes::{Bounds, Changes};
 use super::disk::{Disk, directory_bytes};
 use super::journal::lock;
 use super::keys::{self, row};
-use super::rows::{self, Meta, NameRow};
-use super::{StoreError, WebhookName, WebhookState};
+use super::rows::{self, Meta};
+use super::{StoreError, WebhookState};
 use crate::id::{Seq, WebhookId};
-use crate::model::{Health, Identity, Known, Write};
+use crate::model::{Health, Identity, Known, WebhookName, Write};
 
 /// Cache of the state's database, in bytes.
 const CACHE: u64 = 32 << 20;
@@ -90,6 +90,11 @@ impl State {
     /// Marks and totals.
     pub(super) fn meta(&self) -> Meta {
         lock(&self.meta).clone()
+    }
+
+    /// Whether nothing was ever written to it: not even the marks that opening writes.
+    pub(super) fn is_blank(&self) -> Result<bool, StoreError> {
+        Ok(self.disk()?.get(&[row::META])?.is_none())
     }
 
     /// Applies writes in order, with the marks they move to, in one batch. Gives how many remembered things had to leave.
@@ -185,8 +190,7 @@ impl State {
     pub(super) fn names(&self) -> Result<(Vec<WebhookName>, u64), StoreError> {
         let mut names = Vec::new();
         for (_, value) in self.rows(&[row::NAME])? {
-            let NameRow { name, id, retired, secret } = rows::decode(&value)?;
-            names.push(WebhookName { name, id, retired, secret });
+            names.push(rows::decode(&value)?);
         }
         Ok((names, self.meta().next_webhook.max(1)))
     }

@@ -1,21 +1,24 @@
 //! The one thread that writes: it takes what is queued as a group, makes it durable with one wait for the disk per
 //! journal, applies it to the state, and lets the waiters go.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::StoreError;
 use super::checkpoint;
 use super::counters::Counters;
 use super::kinds::{self, Ready};
+use super::notices::Notices;
 use super::recovery::Replay;
 use super::retention;
 use super::shared::Shared;
-use super::{StoreError, journal::Journal};
 use crate::clock::Timestamp;
 use crate::id::Seq;
+use crate::model::Notice;
 use crate::model::record::{EventEntry, LogEntry};
-use crate::model::{Notice, NoticeKind};
 
 /// Entries waiting for the writer at most; then callers wait.
 pub(super) const QUEUE: usize = 4_096;
@@ -26,17 +29,26 @@ const GROUP_ENTRIES: usize = 512;
 /// Bytes of one group at most, if it has more than one entry.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// Notices kept in memory while the log cannot be written.
-const MAX_NOTICES: usize = 64;
-
 /// How often age is looked at, in milliseconds: partitions to remove, a file of a day to close.
 const SWEEP_MS: i64 = 600_000;
+
+/// Pause after a partition could not be begun.
+const ROLL_PAUSE: Duration = Duration::from_mins(1);
 
 /// Which journal an entry goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Events,
     Log,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Events => "events",
+            Self::Log => "log",
+        })
+    }
 }
 
 /// What the writer is asked.
@@ -56,21 +68,23 @@ pub(super) struct Writer {
     queue: mpsc::Receiver<Request>,
     /// The state missed something that is in the journals.
     behind: bool,
-    notices: Vec<Notice>,
-    /// Groups refused since the disk stopped working: how many, since when, why.
-    refused: Option<(u64, Timestamp, String)>,
+    notices: Notices,
     swept: Timestamp,
+    /// After a roll that failed: not before this moment again.
+    roll_after: Timestamp,
 }
 
 struct Entry {
     ready: Ready,
+    /// Nobody waits for our own notices.
     reply: Option<Reply>,
+    notices: Vec<Notice>,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Request>) -> Self {
         let swept = shared.clock.now();
-        Self { shared, queue, behind: false, notices: Vec::new(), refused: None, swept }
+        Self { shared, queue, behind: false, notices: Notices::default(), swept, roll_after: swept }
     }
 
     /// Runs until it is told to close or nobody can ask any more.
@@ -99,7 +113,7 @@ impl Writer {
                 Request::Close => open = false,
                 Request::Write { target, ready, reply } => {
                     bytes += ready.bytes;
-                    let entry = Entry { ready, reply: Some(reply) };
+                    let entry = Entry { ready, reply: Some(reply), notices: Vec::new() };
                     if target == Target::Events { commits.push(entry) } else { logs.push(entry) }
                 }
             }
@@ -114,13 +128,14 @@ impl Writer {
 
     fn write(&mut self, commits: Vec<Entry>, logs: Vec<Entry>) {
         if let Err(error) = self.catch_up() {
-            self.refuse(commits.into_iter().chain(logs), &error);
+            self.refuse(Target::Events, commits, &error);
+            self.refuse(Target::Log, logs, &error);
             return;
         }
         let shared = self.shared.clone();
-        let commits = self.append(&shared.events, commits, 0);
+        let commits = self.append(Target::Events, commits, 0);
         // Log records are applied after the events journal as it stands now.
-        let logs = self.append(&shared.log, logs, shared.events.next() - 1);
+        let logs = self.append(Target::Log, logs, shared.events.next() - 1);
         if commits.is_none() && logs.is_none() {
             return;
         }
@@ -152,10 +167,11 @@ impl Writer {
     }
 
     /// Appends all entries in one batch; refuses them all where that fails.
-    fn append(&mut self, journal: &Journal, mut entries: Vec<Entry>, after: u64) -> Option<(u64, Vec<Entry>)> {
+    fn append(&mut self, target: Target, mut entries: Vec<Entry>, after: u64) -> Option<(u64, Vec<Entry>)> {
         if entries.is_empty() {
             return None;
         }
+        let journal = if target == Target::Events { &self.shared.events } else { &self.shared.log };
         let records: Vec<_> = entries.iter_mut().flat_map(|entry| std::mem::take(&mut entry.ready.records)).collect();
         let appended = journal.append(&records, after);
         let mut records = records.into_iter();
@@ -164,9 +180,12 @@ impl Writer {
             entry.ready.records = records.by_ref().take(count).collect();
         }
         match appended {
-            Ok(first) => Some((first, entries)),
+            Ok(first) => {
+                self.notices.took(target, self.shared.clock.now());
+                Some((first, entries))
+            }
             Err(error) => {
-                self.refuse(entries, &error);
+                self.refuse(target, entries, &error);
                 None
             }
         }
@@ -183,22 +202,21 @@ impl Writer {
             }
         }
         self.shared.head.send_replace(Seq(seq));
-        replies.into_iter().for_each(|(seq, reply)| answer(reply, Ok(Seq(seq))));
+        for (seq, reply) in replies {
+            answer(reply, Ok(Seq(seq)));
+        }
     }
 
-    fn refuse(&mut self, entries: impl IntoIterator<Item = Entry>, error: &StoreError) {
-        let shared = &self.shared;
-        let mut count = 0;
+    fn refuse(&mut self, target: Target, entries: Vec<Entry>, error: &StoreError) {
+        let count = entries.iter().filter(|entry| entry.reply.is_some()).count() as u64;
+        if count > 0 {
+            Counters::add(&self.shared.counters.sync_errors, count);
+            self.notices.refused(target, count, self.shared.clock.now(), &error.to_string());
+        }
         for entry in entries {
-            count += 1;
+            self.notices.give_back(entry.notices);
             answer(entry.reply, Err(StoreError::Unavailable(error.to_string())));
         }
-        Counters::add(&shared.counters.sync_errors, count);
-        let (refused, ..) = self.refused.get_or_insert_with(|| {
-            tracing::error!(%error, "the store cannot write; events are lost until it can");
-            (0, shared.clock.now(), error.to_string())
-        });
-        *refused += count;
     }
 
     fn catch_up(&mut self) -> Result<(), StoreError> {
@@ -210,7 +228,9 @@ impl Writer {
         state.reopen()?;
         Replay { events, log, state, notes: &mut notes }.catch_up()?;
         self.behind = false;
-        notes.into_iter().for_each(|text| self.notice(text));
+        for text in notes {
+            self.notice(text);
+        }
         Ok(())
     }
 
@@ -218,13 +238,14 @@ impl Writer {
     fn housekeep(&mut self) {
         let shared = self.shared.clone();
         let (bytes, age) = (shared.options.partition_bytes, shared.options.partition_age);
-        let events = !self.behind && shared.events.wants_roll(bytes, age);
-        let log = !self.behind && shared.log.wants_roll(bytes, age);
+        let may = !self.behind && shared.clock.now() >= self.roll_after;
+        let events = may && shared.events.wants_roll(bytes, age);
+        let log = may && shared.log.wants_roll(bytes, age);
         if events {
             self.roll_events();
         }
         if log && let Err(error) = shared.log.roll() {
-            self.notice(format!("the log journal could not begin a new partition: {error}"));
+            self.could_not_roll(Target::Log, &error);
         }
         let aged = shared.clock.now().as_millis().saturating_sub(self.swept.as_millis()) >= SWEEP_MS;
         if events || log || aged {
@@ -244,7 +265,9 @@ impl Writer {
             self.roll_events();
             swept = retention::sweep(&shared, &mut found);
         }
-        found.into_iter().for_each(|notice| self.keep_notice(notice));
+        for notice in found {
+            self.notices.keep(notice);
+        }
         if let Err(error) = swept {
             self.notice(format!("old partitions could not be removed: {error}"));
         }
@@ -264,41 +287,35 @@ impl Writer {
             shared.state.apply([], seq, 0)
         });
         if let Err(error) = rolled {
-            self.notice(format!("the events journal could not begin a new partition with a checkpoint: {error}"));
+            self.could_not_roll(Target::Events, &error);
         }
+    }
+
+    fn could_not_roll(&mut self, target: Target, error: &StoreError) {
+        self.roll_after = self.shared.clock.now().plus(ROLL_PAUSE);
+        self.notice(format!(
+            "the {target} journal could not begin a new partition, and goes on with the old one: {error}"
+        ));
     }
 
     fn notice(&mut self, text: String) {
-        self.keep_notice(Notice::new(self.shared.clock.now(), NoticeKind::Store, text));
-    }
-
-    fn keep_notice(&mut self, notice: Notice) {
-        tracing::warn!(text = notice.text, "store");
-        let same = |kept: &&mut Notice| kept.text == notice.text && kept.webhook == notice.webhook;
-        if let Some(kept) = self.notices.iter_mut().find(same) {
-            kept.count = kept.count.saturating_add(notice.count);
-        } else if self.notices.len() < MAX_NOTICES {
-            self.notices.push(notice);
-        }
+        self.notices.say(self.shared.clock.now(), text);
     }
 
     /// Our own notices go with the next group.
     fn take_notices(&mut self, logs: &mut Vec<Entry>) {
         let notes = [self.shared.events.take_notes(), self.shared.log.take_notes()].concat();
         Counters::add(&self.shared.counters.damages, notes.len() as u64);
-        notes.into_iter().for_each(|text| self.notice(text));
-        if self.behind {
+        for text in notes {
+            self.notice(text);
+        }
+        let notices = self.notices.take();
+        if notices.is_empty() {
             return;
         }
-        if let Some((count, since, why)) = self.refused.take() {
-            let text = format!("the store could not write for a time from {since} on: {why}");
-            self.keep_notice(Notice { count, ..Notice::new(self.shared.clock.now(), NoticeKind::Store, text) });
-        }
-        let entries: Vec<LogEntry> = self.notices.drain(..).map(LogEntry::Notice).collect();
-        if !entries.is_empty()
-            && let Ok(ready) = kinds::log(entries, Vec::new())
-        {
-            logs.push(Entry { ready, reply: None });
+        match kinds::log(notices.iter().cloned().map(LogEntry::Notice).collect(), Vec::new()) {
+            Ok(ready) => logs.push(Entry { ready, reply: None, notices }),
+            Err(error) => tracing::error!(%error, "notices of the store could not be written"),
         }
     }
 }

@@ -95,8 +95,9 @@ fn nothing_is_left_undone_or_papered_over() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let all = ["src", "tests/it", "examples", "benches"].into_iter().flat_map(sources);
-    let silent: Vec<_> = all.filter(|file| !read(file).starts_with("//!")).collect();
+    let all = ["src", "examples", "benches"].into_iter().flat_map(sources);
+    let modules = all.filter(|file| !file.ends_with("tests.rs"));
+    let silent: Vec<_> = modules.filter(|file| !read(file).starts_with("//!")).collect();
     assert!(silent.is_empty(), "without a first line `//! …`: {silent:?}");
 }
 

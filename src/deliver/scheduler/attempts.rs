@@ -29,6 +29,11 @@ impl Scheduler {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
             slot.has_turn = false;
             let Some(webhook) = slot.deliverable().cloned() else { continue };
+            if slot.ping_due() {
+                self.start_ping(id, None);
+                self.give_turn(id);
+                continue;
+            }
             if slot.queue.busy() >= slot.allowance(&webhook) {
                 continue;
             }
@@ -74,11 +79,8 @@ impl Scheduler {
                 let reply = reply.take();
                 self.pinged(&flight, *report, reply);
             }
-            (Cargo::Ping(_), _) => {
-                if let Some(slot) = self.slots.get_mut(&flight.webhook.id) {
-                    slot.pinging = false;
-                }
-            }
+            // It panicked, and would again: `pinging` stays, so that it is not tried before the next start.
+            (Cargo::Ping(_), _) => {}
             (Cargo::Delivery(ready), Some(Landing::Delivered { event, delivery, report })) => {
                 let ready = ready.clone();
                 self.attempted(&flight, &ready, &event, delivery, *report);

@@ -39,6 +39,11 @@ impl Slot {
         })
     }
 
+    /// Whether a ping should go out.
+    pub(super) fn ping_due(&self) -> bool {
+        !self.pinging && self.webhook.as_deref().is_some_and(|webhook| self.health.ping_due(webhook))
+    }
+
     /// Attempts it may have at once.
     pub(super) fn allowance(&self, webhook: &Webhook) -> usize {
         if self.health.failed_attempts >= TROUBLED_AFTER { 1 } else { webhook.concurrency.max(1) }
@@ -105,11 +110,6 @@ impl Scheduler {
 
     /// Something of a webhook changed that may let it read, ping or send.
     pub(super) fn webhook_changed(&mut self, id: WebhookId) {
-        let due =
-            |slot: &Slot| !slot.pinging && slot.webhook.as_deref().is_some_and(|webhook| slot.health.ping_due(webhook));
-        if self.slots.get(&id).is_some_and(due) {
-            self.start_ping(id, None);
-        }
         self.want_more(id);
         self.give_turn(id);
     }

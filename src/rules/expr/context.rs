@@ -147,15 +147,17 @@ impl<'a> RuleContext<'a> {
         self.exchange.lookups.take_notes()
     }
 
+    /// What is missing of the body a path starts from.
+    pub fn path_damage(&self, parts: &[String]) -> Option<Damage> {
+        let mut reads = Reads::default();
+        reads.add(path_root(parts)?.0);
+        self.exchange.damage(reads).map(|(_, damage)| damage)
+    }
+
     /// What stands at a path of the exchange (`form`, `response.json.product`) as JSON; `None` if nothing, or if it is too
     /// large.
     pub fn path(&self, parts: &[String]) -> Option<Json> {
-        let (root, below) = match parts {
-            [first, second, below @ ..] if first == "response" => (format!("response.{second}"), below),
-            [first, below @ ..] => (first.clone(), below),
-            [] => return None,
-        };
-        let root = Root::ALL.iter().copied().find(|known| known.word() == root)?;
+        let (root, below) = path_root(parts)?;
         let value = below.iter().try_fold(self.root(root), |value, key| value.get_attr(key).ok())?;
         to_json(&value).ok().flatten()
     }
@@ -199,6 +201,16 @@ impl<'a> RuleContext<'a> {
         table.insert("params", captures(self.location_params));
         table.into_value()
     }
+}
+
+/// The root a path starts from, and the keys below it.
+fn path_root(parts: &[String]) -> Option<(Root, &[String])> {
+    let (word, below) = match parts {
+        [first, second, below @ ..] if first == "response" => (format!("response.{second}"), below),
+        [first, below @ ..] => (first.clone(), below),
+        [] => return None,
+    };
+    Root::ALL.iter().copied().find(|root| root.word() == word).map(|root| (root, below))
 }
 
 /// The variables of a webhook's filter.

@@ -25,8 +25,14 @@ impl Object for Rows {
         let mut columns = Vec::new();
         for name in named.args() {
             let list: Value = named.get(name)?;
-            let list = if is_nothing(&list) { Vec::new() } else { list.try_iter()?.collect::<Vec<_>>() };
-            columns.push((name.to_owned(), list));
+            let mut column = Vec::new();
+            if !is_nothing(&list) {
+                for item in list.try_iter()? {
+                    state.consume_fuel(1)?;
+                    column.push(item);
+                }
+            }
+            columns.push((name.to_owned(), column));
         }
         let shortest = columns.iter().map(|(_, list)| list.len()).min().unwrap_or(0);
         if columns.iter().any(|(_, list)| list.len() != shortest) {

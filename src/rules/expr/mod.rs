@@ -12,8 +12,11 @@ mod functions;
 mod lint;
 mod lookups;
 mod names;
+mod program;
 mod run;
 mod template;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::ops::Range;

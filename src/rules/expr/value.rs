@@ -12,6 +12,9 @@ use crate::model::MAX_BODY_BYTES;
 /// The most a value may come to as JSON, in bytes: more than a body may hold is of no use.
 pub(super) const MAX_VALUE_BYTES: usize = MAX_BODY_BYTES;
 
+/// What each part of a value counts for beside its text, in bytes: about what it takes in memory.
+const NODE_BYTES: usize = 32;
+
 /// How deep a value may nest on its way back to JSON, in levels.
 const MAX_DEPTH: usize = 128;
 
@@ -131,7 +134,7 @@ fn json_within(value: &Value, room: &mut usize, depth: usize) -> Result<Option<J
         }
         None => Err(NoJson::TooLarge),
     };
-    take(2)?;
+    take(NODE_BYTES)?;
     Ok(Some(match value.kind() {
         ValueKind::Undefined => return Ok(None),
         ValueKind::None => Json::Null,
@@ -174,10 +177,8 @@ fn number(value: &Value) -> Option<Number> {
     if let Some(whole) = value.as_i64().filter(|_| value.is_integer()) {
         return Some(whole.into());
     }
-    if value.is_integer() {
-        if let Ok(whole) = u64::try_from(value.clone()) {
-            return Some(whole.into());
-        }
+    if let Some(whole) = u64::try_from(value.clone()).ok().filter(|_| value.is_integer()) {
+        return Some(whole.into());
     }
     f64::try_from(value.clone()).ok().and_then(Number::from_f64)
 }
@@ -186,7 +187,8 @@ fn number(value: &Value) -> Option<Number> {
 pub(super) fn scalar_text(value: &Value) -> Option<String> {
     match value.kind() {
         ValueKind::String => value.as_str().map(str::to_owned),
-        ValueKind::Number | ValueKind::Bool => Some(value.to_string()),
+        ValueKind::Number => Some(value.to_string()),
+        ValueKind::Bool => Some(value.is_true().to_string()),
         _ => None,
     }
 }

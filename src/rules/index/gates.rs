@@ -67,3 +67,43 @@ fn literals(event: &EventRule) -> impl Iterator<Item = (&FieldPath, &Vec<String>
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use http::Request;
+
+    use super::super::Candidates;
+    use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead, Timestamp};
+    use crate::rules::{SourceFile, load};
+
+    /// Of 300 rules for one path, each with another literal in the form, one is asked.
+    #[test]
+    fn other_form_literals_cost_nothing() {
+        let mut text = String::new();
+        for n in 0..300 {
+            let rule = "on = 'POST /x'\ntopic = 'a.b'\nid = 1\nform.kind = 'same'\nform.action";
+            write!(text, "[event.r{n}]\n{rule} = 'do-{n}'\n").expect("a string takes it");
+        }
+        let files = [SourceFile { path: "a.toml".to_owned(), bytes: text.into_bytes() }];
+        let rules = load(&files).ruleset.expect("it loads");
+        let request = Request::post("/x").header("content-type", "application/x-www-form-urlencoded").body(());
+        let request = RequestHead::of(&request.expect("a request").into_parts().0);
+        let candidates = rules.wants(&request).expect("the head cannot tell them apart");
+        assert_eq!(candidates.rules.len(), 300);
+        let past = |body: CapturedBody| {
+            let (request, response_body) = (request.clone(), CapturedBody::default());
+            let at = Timestamp::default();
+            let exchange =
+                Exchange { at, request, request_body: body, response: None, response_body, end: End::Complete };
+            let reading = Reading::new(exchange, ReadOptions::default());
+            rules.index.past_gates(&reading, &Candidates { rules: candidates.rules.clone() })
+        };
+        assert_eq!(past(CapturedBody::whole("kind=same&action=do-7")), [7]);
+        assert_eq!(past(CapturedBody::whole("kind=same")), [0_u32; 0]);
+        let cut =
+            CapturedBody { damage: Some(crate::exchange::Damage::Cut), ..CapturedBody::whole("kind=same&action=do") };
+        assert_eq!(past(cut).len(), 300);
+    }
+}

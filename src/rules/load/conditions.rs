@@ -66,7 +66,9 @@ fn root(loader: &mut Loader, entry: &Entry, found: &mut Vec<Condition>) {
         "host" => {
             let mut matcher = matcher(loader, key, node, Typing::Text);
             if let Some(Matcher::OneOf(hosts)) = &mut matcher {
-                hosts.iter_mut().for_each(|host| host.make_ascii_lowercase());
+                for host in hosts {
+                    host.make_ascii_lowercase();
+                }
             }
             push(loader, key, node, Subject::Host, matcher, found);
         }
@@ -83,8 +85,8 @@ fn root(loader: &mut Loader, entry: &Entry, found: &mut Vec<Condition>) {
 }
 
 fn response(loader: &mut Loader, node: &Node, found: &mut Vec<Condition>) {
-    let Some(table) = loader.table("response", node) else { return };
     const KEYS: Keys = Keys { known: &["headers", "cookies", "body", "json"], later: &[] };
+    let Some(table) = loader.table("response", node) else { return };
     loader.strict(table, KEYS, "`response`");
     for entry in &table.entries {
         let what = format!("response.{}", entry.key);
@@ -118,7 +120,13 @@ fn fields(
     let Some(table) = loader.table(what, node) else { return };
     empty(loader, what, table, node);
     for entry in &table.entries {
-        field(loader, what, entry, FieldPath::parse(&entry.key), subject, found);
+        let path = FieldPath::parse(&entry.key);
+        if path.parts.is_empty() {
+            let hint = "a name begins with something else than a bracket".to_owned();
+            loader.report.error(entry.at, format!("`{}` is no name of a field", entry.key), hint);
+            continue;
+        }
+        field(loader, what, entry, path, subject, found);
     }
 }
 
@@ -188,15 +196,12 @@ fn json_below(
     for entry in &table.entries {
         let what = format!("{under}.{}", quoted(&entry.key));
         let path: Vec<String> = path.iter().cloned().chain([entry.key.clone()]).collect();
-        match entry.node.table().filter(|table| !table.entries.is_empty() && !is_operators(table)) {
-            Some(nested) => {
-                suspect_operators(loader, &what, nested);
-                json_below(loader, &what, nested, &path, subject, found);
-            }
-            None => {
-                let matcher = matcher(loader, &what, &entry.node, Typing::Json);
-                push(loader, &what, &entry.node, subject(path), matcher, found);
-            }
+        if let Some(nested) = entry.node.table().filter(|table| !table.entries.is_empty() && !is_operators(table)) {
+            suspect_operators(loader, &what, nested);
+            json_below(loader, &what, nested, &path, subject, found);
+        } else {
+            let matcher = matcher(loader, &what, &entry.node, Typing::Json);
+            push(loader, &what, &entry.node, subject(path), matcher, found);
         }
     }
 }

@@ -21,7 +21,8 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
 /// The shortest way to write a span of whole seconds.
 pub(super) fn show(span: Duration) -> String {
     let whole = span.as_secs();
-    let (unit, seconds) = UNITS.into_iter().find(|(_, seconds)| whole > 0 && whole % seconds == 0).unwrap_or(('s', 1));
+    let (unit, seconds) =
+        UNITS.into_iter().find(|(_, seconds)| whole > 0 && whole.is_multiple_of(*seconds)).unwrap_or(('s', 1));
     format!("{}{unit}", whole / seconds)
 }
 

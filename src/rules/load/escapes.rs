@@ -22,7 +22,9 @@ fn marks(raw: &str) -> Vec<(usize, usize)> {
         _ if raw.starts_with("'''") => (3, true),
         _ if raw.starts_with("\"\"\"") => (3, false),
         _ if raw.starts_with('\'') => (1, true),
-        _ => (1, false),
+        _ if raw.starts_with('"') => (1, false),
+        // The parser takes text without quotes too, after it has told of the fault.
+        _ => (0, true),
     };
     let mut written = quotes.min(raw.len());
     let end = raw.len().saturating_sub(quotes).max(written);
@@ -87,6 +89,7 @@ mod tests {
             ("\"\"\"a \\\n   form\"\"\"", 2..6, "form"),
             ("'ä form'", 3..7, "form"),
             (r#""\t""#, 0..1, r"\t"),
+            ("“x” form", 8..12, "form"),
         ];
         for (raw, range, expected) in rows {
             assert_eq!(&raw[locate(raw, range.clone())], expected, "{raw} {range:?}");

@@ -8,7 +8,7 @@ use super::conditions::{ROOTS, conditions, tables};
 use super::loader::{Keys, Loader};
 use super::parts::Merged;
 use super::status::status;
-use super::tree::{Entry, Node, Toml};
+use super::tree::{Entry, Node, Table, Toml};
 use super::{path, values};
 
 /// Keys of a rule.
@@ -50,8 +50,8 @@ pub(super) const KEYS: Keys = Keys {
 /// Bound of `priority`, both ways.
 const PRIORITY: i64 = 1_000_000;
 
-/// Compiles a rule. `None` if what is left is no rule (the faults are in the report).
-pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: bool) -> Option<EventRule> {
+/// Compiles a rule; what is at fault is left out, as the report says.
+pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: bool) -> EventRule {
     let table = &merged.table;
     let scope = if part || table.get("for_each").is_some() { Scope::Item } else { Scope::Rule };
     let get = |key: &str| table.get(key).map(|entry| &entry.node);
@@ -90,7 +90,7 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: b
     if !part {
         complete(loader, entry, merged, &rule);
     }
-    Some(rule)
+    rule
 }
 
 /// `when` may be one expression or a list of them.
@@ -134,12 +134,7 @@ fn topics(loader: &mut Loader, node: &Node, scope: Scope) -> Vec<Template> {
         let Some(template) = loader.template("topic", node, scope) else { continue };
         let fault = match &template {
             Template::Literal(literal) => literal.parse::<Topic>().err().map(|error| error.to_string()),
-            // A part with a hole in it is tried with a letter in the hole's place.
-            Template::Mixed(pieces) => shape(pieces).parse::<Topic>().err().and_then(|_| {
-                let dotted = shape(pieces).contains('.');
-                (dotted || !shape(pieces).bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-'))
-                    .then(|| format!("`{text}` can give no topic"))
-            }),
+            Template::Mixed(pieces) => (!could_be_topic(&shape(pieces))).then(|| format!("`{text}` can give no topic")),
             Template::Single(_) => None,
         };
         match fault {
@@ -151,6 +146,11 @@ fn topics(loader: &mut Loader, node: &Node, scope: Scope) -> Vec<Template> {
         }
     }
     topics
+}
+
+/// Whether text with a letter in each hole can be a topic; the dot may come out of a hole.
+fn could_be_topic(shape: &str) -> bool {
+    shape.parse::<Topic>().is_ok() || (!shape.contains('.') && format!("{shape}.x").parse::<Topic>().is_ok())
 }
 
 /// Mixed text with a letter for each hole.
@@ -178,24 +178,22 @@ fn complete(loader: &mut Loader, entry: &Entry, merged: &Merged, rule: &EventRul
         let hint = "write on = \"POST /path\", or take it from a part with `use`".to_owned();
         loader.report.missing(entry.at, format!("event `{name}` has no `on`"), hint);
     }
-    let Some(topic) = table.get("topic") else {
-        let astray = table.entries.iter().find_map(|outer| {
-            let inner = outer.node.table().filter(|inner| !inner.inline)?.get("topic")?;
-            Some((outer.key.clone(), inner.at))
-        });
-        return match astray {
-            Some((outer, at)) => {
-                let hint = format!(
-                    "it stands below the header [event.{name}.{outer}] and so belongs to `{outer}`: move it above that header"
-                );
-                loader.report.missing(at, format!("event `{name}` has no `topic`"), hint);
-            }
-            None => {
-                let hint = "write topic = \"product.updated\", for example".to_owned();
-                loader.report.missing(entry.at, format!("event `{name}` has no `topic`"), hint);
-            }
-        };
-    };
+    match table.get("topic") {
+        Some(topic) => stated(loader, topic, table, rule),
+        None => no_topic(loader, entry, table),
+    }
+    if table.get("id").is_none() && table.get("key").is_none() {
+        let hint = "write id = \"{{ … }}\" or key.NAME = \"{{ … }}\": an event is always about one thing".to_owned();
+        loader.report.missing_warn(
+            entry.at,
+            format!("event `{name}` has neither `id` nor `key` and will never come"),
+            hint,
+        );
+    }
+}
+
+/// An action whose key is kept for a resource must say which.
+fn stated(loader: &mut Loader, topic: &Entry, table: &Table, rule: &EventRule) {
     let action = rule.topic.iter().any(|topic| match topic {
         Template::Literal(text) => text.starts_with("action."),
         Template::Mixed(pieces) => shape(pieces).starts_with("action."),
@@ -203,14 +201,24 @@ fn complete(loader: &mut Loader, entry: &Entry, merged: &Merged, rule: &EventRul
     });
     if action && table.get("key").is_some() && table.get("resource").is_none() {
         let hint = "a key belongs to a resource: write resource = \"customer\", for example".to_owned();
-        loader.report.missing(
-            topic.at,
-            format!("event `{name}` is an action with a `key` and must state its `resource`"),
-            hint,
-        );
+        let message = format!("event `{}` is an action with a `key` and must state its `resource`", rule.name);
+        loader.report.missing(topic.at, message, hint);
     }
-    if table.get("id").is_none() && table.get("key").is_none() {
-        let hint = "write id = \"{{ … }}\" or key.NAME = \"{{ … }}\": an event is always about one thing".to_owned();
-        loader.report.missing(entry.at, format!("event `{name}` has neither `id` nor `key`"), hint);
-    }
+}
+
+/// A missing topic often stands below the header of another table.
+fn no_topic(loader: &mut Loader, entry: &Entry, table: &Table) {
+    let name = &entry.key;
+    let message = format!("event `{name}` has no `topic`");
+    let astray = table.entries.iter().find_map(|outer| {
+        let inner = outer.node.table().filter(|inner| !inner.inline)?.get("topic")?;
+        Some((&outer.key, inner.at))
+    });
+    let Some((outer, at)) = astray else {
+        let hint = "write topic = \"product.updated\", for example".to_owned();
+        return loader.report.missing(entry.at, message, hint);
+    };
+    let header = format!("[event.{name}.{outer}]");
+    let hint = format!("it stands below the header {header} and so belongs to `{outer}`: move it above that header");
+    loader.report.missing(at, message, hint);
 }

@@ -90,23 +90,19 @@ impl Loader {
 
     /// A string, or a list of strings; with the place of each.
     pub(super) fn texts<'n>(&mut self, what: &str, node: &'n Node) -> Vec<(String, &'n Node)> {
-        match &node.toml {
-            Toml::Text(text) => vec![(text.clone(), node)],
-            Toml::List(items) => items
-                .iter()
-                .filter_map(|item| match &item.toml {
-                    Toml::Text(text) => Some((text.clone(), item)),
-                    _ => {
-                        self.wrong_type(what, "a string or a list of strings", item, None);
-                        None
-                    }
-                })
-                .collect(),
-            _ => {
-                self.wrong_type(what, "a string or a list of strings", node, None);
-                Vec::new()
+        let items = match &node.toml {
+            Toml::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            if let Toml::Text(text) = &item.toml {
+                texts.push((text.clone(), item));
+            } else {
+                self.wrong_type(what, "a string or a list of strings", item, None);
             }
         }
+        texts
     }
 
     /// A boolean.
@@ -156,7 +152,10 @@ impl Loader {
         if words.contains(&text.as_str()) {
             return Some(text);
         }
-        let near = nearest(&text.to_lowercase(), words.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        // Words of a letter or two are near to anything.
+        let near = Some(text.to_lowercase()).filter(|text| text.len() > 2);
+        let near =
+            near.and_then(|text| nearest(&text, words.iter().copied())).map(|near| format!("did you mean `{near}`?"));
         self.report.error(node.at, format!("`{what}` must be {}, found `{text}`", one_of(words)), near);
         None
     }

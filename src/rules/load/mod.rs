@@ -87,7 +87,7 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
     }
     shop::vars(loader, &gathered.vars, gathered.shop);
     let (mut shop, off) = gathered.shop.map_or_else(Default::default, |entry| shop::shop(loader, entry));
-    shop.vars = loader.vars.clone();
+    shop.vars.clone_from(&loader.vars);
     for part in &gathered.parts {
         if let Some(table) = loader.table(&format!("part.{}", part.key), &part.node) {
             check_part(loader, part, table);
@@ -98,7 +98,7 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
         let Some(table) = loader.table(&format!("event.{}", entry.key), &entry.node) else { continue };
         loader.strict(table, event::KEYS, "an event");
         let merged = parts::merge(loader, table, &gathered.parts);
-        events.extend(event::event(loader, entry, &merged, false));
+        events.push(event::event(loader, entry, &merged, false));
     }
     switch_off(loader, &mut events, &off);
     // Stable: within one file rules keep their order, and files come in the order of their paths.

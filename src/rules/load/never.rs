@@ -127,11 +127,17 @@ fn excludes(a: &Condition, b: &Condition) -> bool {
 /// Subjects that may have several values, of which one that fits is enough.
 fn is_several(subject: &Subject) -> bool {
     match subject {
-        Subject::Header(_) | Subject::Cookie(_) | Subject::ResponseHeader(_) | Subject::ResponseCookie(_) => true,
-        // A name may come as a list: `x[]`, or a JSON array.
-        Subject::Json(_) | Subject::ResponseJson(_) => true,
-        Subject::Query(path) | Subject::Form(path) => path.list,
-        Subject::Location(UrlPart::Query(path)) | Subject::Referer(UrlPart::Query(path)) => path.list,
+        // A JSON value may be a list.
+        Subject::Header(_)
+        | Subject::Cookie(_)
+        | Subject::ResponseHeader(_)
+        | Subject::ResponseCookie(_)
+        | Subject::Json(_)
+        | Subject::ResponseJson(_) => true,
+        Subject::Query(path)
+        | Subject::Form(path)
+        | Subject::Location(UrlPart::Query(path))
+        | Subject::Referer(UrlPart::Query(path)) => path.list,
         _ => false,
     }
 }
@@ -151,17 +157,17 @@ fn implies(outer: &Condition, inner: &Condition) -> bool {
 /// `{ gt = 5, lt = 3 }`: no number is both.
 fn empty_range(condition: &Condition) -> Option<String> {
     let Matcher::Ops(ops) = &condition.matcher else { return None };
-    let (mut least, mut most, mut open) = (f64::NEG_INFINITY, f64::INFINITY, false);
+    let (mut least, mut most) = (f64::NEG_INFINITY, f64::INFINITY);
     for op in ops {
         match op {
             Op::Gt(bound) | Op::Ge(bound) => least = least.max(*bound),
             Op::Lt(bound) | Op::Le(bound) => most = most.min(*bound),
             _ => {}
         }
-        open |= matches!(op, Op::Gt(_) | Op::Lt(_));
     }
-    #[expect(clippy::float_cmp, reason = "both are bounds as written, not results")]
-    let empty = least > most || (open && least == most);
+    // Where only one number is left, an open bound excludes it.
+    let excluded = |op: &Op| matches!(op, Op::Gt(bound) | Op::Lt(bound) if *bound >= most && *bound <= least);
+    let empty = least > most || (least >= most && ops.iter().any(excluded));
     empty.then(|| format!("no number fits `{}`", condition.text))
 }
 
@@ -169,10 +175,10 @@ fn empty_range(condition: &Condition) -> Option<String> {
 fn captured(event: &EventRule, subject: &Subject, name: &str) -> bool {
     let tables = event.any.iter().flatten().flatten();
     event.conditions.iter().chain(tables).any(|condition| {
-        let templates = match (&condition.subject, subject) {
-            (Subject::Location(UrlPart::Template(templates)), Subject::Location(_))
-            | (Subject::Referer(UrlPart::Template(templates)), Subject::Referer(_)) => templates,
-            _ => return false,
+        let ((Subject::Location(UrlPart::Template(templates)), Subject::Location(_))
+        | (Subject::Referer(UrlPart::Template(templates)), Subject::Referer(_))) = (&condition.subject, subject)
+        else {
+            return false;
         };
         templates.iter().any(|template| template.captures_name(name))
     })

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
 
 use crate::diagnostic::{Diagnostic, Severity};
 
@@ -27,7 +30,7 @@ impl At {
 #[derive(Debug)]
 struct Text {
     path: String,
-    text: String,
+    source: String,
     /// 1-based lines that TOML itself could not read: what else is wrong there is only a consequence.
     broken: BTreeSet<usize>,
     /// From this byte on the parser may have put things where they do not belong.
@@ -44,7 +47,12 @@ pub(super) struct Report {
 impl Report {
     /// Takes a file in; gives its number.
     pub(super) fn add_file(&mut self, path: &str, text: String) -> usize {
-        self.files.push(Text { path: path.to_owned(), text, broken: BTreeSet::new(), mangled_from: usize::MAX });
+        self.files.push(Text {
+            path: path.to_owned(),
+            source: text,
+            broken: BTreeSet::new(),
+            mangled_from: usize::MAX,
+        });
         self.files.len() - 1
     }
 
@@ -55,7 +63,7 @@ impl Report {
 
     /// A file's text.
     pub(super) fn text(&self, file: usize) -> &str {
-        self.files.get(file).map_or("", |file| file.text.as_str())
+        self.files.get(file).map_or("", |file| file.source.as_str())
     }
 
     /// What stands at a place.
@@ -65,8 +73,8 @@ impl Report {
 
     /// 1-based line of a place.
     pub(super) fn line(&self, at: At) -> usize {
-        let before = self.text(at.file).get(..at.start).unwrap_or_default();
-        before.bytes().filter(|byte| *byte == b'\n').count() + 1
+        let before = self.text(at.file).bytes().take(at.start);
+        before.filter(|byte| *byte == b'\n').count() + 1
     }
 
     /// `file:line`, to name another place in a message.
@@ -88,6 +96,13 @@ impl Report {
     pub(super) fn missing(&mut self, at: At, message: impl Into<String>, hint: impl Into<Option<String>>) {
         if !self.is_broken(at.file) {
             self.error(at, message, hint);
+        }
+    }
+
+    /// The same as a warning.
+    pub(super) fn missing_warn(&mut self, at: At, message: impl Into<String>, hint: impl Into<Option<String>>) {
+        if !self.is_broken(at.file) {
+            self.warn(at, message, hint);
         }
     }
 
@@ -145,10 +160,39 @@ impl Report {
     }
 
     fn diagnostic(&self, at: At, message: String, hint: Option<String>) -> Diagnostic {
-        let fault = Diagnostic::at(self.path(at.file), self.text(at.file), at.start..at.end, message);
+        let mut fault = Diagnostic::at(self.path(at.file), self.text(at.file), at.start..at.end, message);
+        fault.source_line = masked(&fault.source_line);
         match hint {
             Some(hint) => fault.hint(hint),
             None => fault,
+        }
+    }
+}
+
+/// A line without the secrets written out in it: diagnostics reach logs and pages. Places stay where they are.
+fn masked(line: &str) -> String {
+    static SECRET: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"(?i)(\bsec\w*\s*[=:]\s*["'])([^"']*)"#).ok());
+    let Some(secret) = &*SECRET else { return line.to_owned() };
+    let stars = |found: &Captures<'_>| format!("{}{}", &found[1], "*".repeat(found[2].chars().count()));
+    secret.replace_all(line, stars).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn secrets_do_not_leave_their_file() {
+        let rows = [
+            ("secret = \"hunter2\" x", "secret = \"*******\" x"),
+            ("a = { url = \"u\", secret = 'é1' }", "a = { url = \"u\", secret = '**' }"),
+            ("secrt='x'", "secrt='*'"),
+            ("secret = { env = \"NAME\" }", "secret = { env = \"NAME\" }"),
+            ("on = \"GET /\"", "on = \"GET /\""),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(masked(line), expected);
         }
     }
 }

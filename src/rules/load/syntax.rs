@@ -21,11 +21,46 @@ pub(super) fn parse(report: &mut Report, path: &str, bytes: &[u8]) -> Table {
     let text = report.text(file).to_owned();
     let (table, errors) = DeTable::parse_recoverable(&text);
     let mut errors: Vec<&Error> = errors.iter().collect();
-    errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+    errors.sort_by_key(|error| start_of(error));
+    // Where something does not close, the parser may have put all that follows in the wrong place.
+    let unclosed = errors.iter().any(|error| error.message().contains("unclosed"));
+    let mut mangled = false;
+    // Below a header that stands twice each key is a second one: only the header is told of.
+    let mut twice = None;
     for error in errors {
+        let start = start_of(error);
+        if unclosed && is_nesting(error.message()) {
+            report.mangled(At { file, start, end: start });
+            if std::mem::replace(&mut mangled, true) {
+                continue;
+            }
+        }
+        if error.message() == "duplicate key" {
+            let header = header_before(&text, start);
+            if line_of(&text, start).trim_start().starts_with('[') {
+                twice = Some(start);
+            } else if twice.is_some_and(|at| header <= at && at < start) {
+                continue;
+            }
+        }
         tell(report, file, &text, error);
     }
     Table::of(file, &text, table.get_ref())
+}
+
+fn start_of(error: &Error) -> usize {
+    error.span().map_or(0, |span| span.start)
+}
+
+/// Faults of brackets and braces, of which one brings others with it.
+fn is_nesting(message: &str) -> bool {
+    ["unclosed", "inline table", "array", "missing comma"].iter().any(|word| message.contains(word))
+}
+
+/// Where the last header before a place begins.
+fn header_before(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or_default();
+    before.rfind("\n[").map_or(0, |start| start + 1)
 }
 
 fn tell(report: &mut Report, file: usize, text: &str, error: &Error) {
@@ -33,9 +68,6 @@ fn tell(report: &mut Report, file: usize, text: &str, error: &Error) {
     let at = At::new(file, span.clone());
     let word = text.get(span.clone()).unwrap_or_default();
     let message = error.message();
-    if message.contains("unclosed") || message.contains("inline table") || message.contains("array") {
-        report.mangled(at);
-    }
     if message == "duplicate key" {
         let (message, hint) = duplicate(text, span.start, word);
         return report.syntax(at, message, Some(hint));
@@ -55,22 +87,31 @@ fn tell(report: &mut Report, file: usize, text: &str, error: &Error) {
         let hint = "type the straight quotes \" or ' instead";
         return report.syntax(at, "typographic quotes do not begin or end a string", Some(hint.into()));
     }
-    let hint = if message.starts_with("string values must be quoted") {
-        Some("put the text in quotes")
+    report.syntax(at, message, hint(message, line).map(str::to_owned));
+}
+
+/// What to do about a fault of TOML's own words.
+fn hint(message: &str, line: &str) -> Option<&'static str> {
+    let hint = if line.contains("= {{") {
+        "a value with `{{ … }}` stands in quotes: \"{{ … }}\""
+    } else if message.starts_with("string values must be quoted") {
+        "put the text in quotes"
     } else if message.starts_with("invalid boolean") {
-        Some("write `true` or `false`, without quotes and in lower case")
+        "write `true` or `false`, without quotes and in lower case"
     } else if message.starts_with("key with no value") || message.starts_with("invalid unquoted key") {
-        Some(
-            "a line reads `key = value`; a key with other characters than letters, digits, `-` and `_` stands in quotes",
-        )
+        "a line reads `key = value`; a key with other characters than letters, digits, `-` and `_` stands in quotes"
     } else if message.contains("basic string") || message.contains("literal string") {
-        Some("the closing quote is missing")
-    } else if message.contains("table, expected `]`") {
-        Some("a header reads `[event.NAME]`")
+        "the closing quote is missing"
+    } else if message.starts_with("unclosed table") || message.starts_with("unclosed array table") {
+        "a header reads `[event.NAME]`"
+    } else if is_nesting(message) {
+        "something above does not close: look for a missing `}`, `]` or comma"
+    } else if message.starts_with("unexpected key or value") && line.matches('\'').count() > 2 {
+        "a text that holds `'` stands in double quotes: \"it's\""
     } else {
-        None
+        return None;
     };
-    report.syntax(at, message, hint.map(str::to_owned));
+    Some(hint)
 }
 
 /// A key or a header that stands twice.
@@ -92,7 +133,8 @@ fn duplicate(text: &str, start: usize, word: &str) -> (String, String) {
     let in_braces = |line: &str| line.split_once('=').is_some_and(|(_, value)| value.trim_start().starts_with('{'));
     let dotted = first.is_some_and(|(_, line)| line.trim_start().starts_with(&format!("{word}.")));
     let hint = if in_braces(line) || first.is_some_and(|(_, line)| in_braces(line)) || dotted {
-        format!("write all of it with dotted keys: `{word}.name = …`, one line each, and no braces")
+        let key = dotted_to(line, word);
+        format!("write all of it with dotted keys: `{key}.name = …`, one line each, and no braces")
     } else {
         "leave one of them out; several values stand in a list, [\"a\", \"b\"]".to_owned()
     };
@@ -121,6 +163,11 @@ fn earlier<'a>(before: &'a str, word: &str) -> Option<(usize, &'a str)> {
     // The last of `lines` is the start of the faulty line itself, unless the fault stands at a line's start.
     let whole = if before.ends_with('\n') { lines.len() } else { lines.len().saturating_sub(1) };
     (0..whole).rev().find(|at| names(lines[*at])).map(|at| (at + 1, lines[at]))
+}
+
+/// The dotted key of a line up to one of its words.
+fn dotted_to<'a>(line: &'a str, word: &str) -> &'a str {
+    line.find(word).and_then(|at| line.get(..at + word.len())).unwrap_or(line).trim()
 }
 
 fn line_of(text: &str, at: usize) -> &str {

@@ -34,9 +34,9 @@ const KEYS: Keys = Keys {
 const KEY_KEYS: Keys = Keys { known: &["key", "secret", "permission", "default"], later: &[] };
 
 /// Least and most of `timeout`.
-const TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
+const TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(10));
 /// Least and most of one gap of `retry`.
-const GAP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(7 * 86_400));
+const GAP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(7 * 24));
 /// Most gaps of `retry`.
 const GAPS: usize = 50;
 /// Most of `concurrency`.

@@ -93,6 +93,28 @@ fn what_init_writes_passes_check_and_is_never_overwritten() {
     ");
 }
 
+/// What the starter offers behind `#` works once the `#` is taken away.
+#[test]
+fn the_examples_in_comments_work_too() {
+    let bench = Bench::new();
+    bench.run(&["init", "rules"]);
+    for name in ["shop.toml", "events.toml", "webhooks.toml"] {
+        let text = std::fs::read_to_string(bench.path("rules").join(name)).unwrap();
+        let example = |line: &str| {
+            let key = line.split_once('=').map_or("", |(key, _)| key.trim_end());
+            line.starts_with('[') || (!key.is_empty() && !key.contains(' '))
+        };
+        let line = |line: &str| match line.strip_prefix("# ") {
+            Some(rest) if example(rest) => rest.to_owned(),
+            _ => line.to_owned(),
+        };
+        let text: Vec<String> = text.lines().map(line).collect();
+        bench.write(&format!("rules/{name}"), &text.join("\n"));
+    }
+    let said = bench.said(&["check", "rules"]);
+    assert!(said.contains("5 event rules, 1 webhook") && said.ends_with("--- stderr\n"), "{said}");
+}
+
 #[test]
 fn the_shipped_demo_rules_pass_check() {
     let bench = Bench::new();

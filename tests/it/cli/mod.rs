@@ -21,7 +21,9 @@ impl Bench {
     /// Writes files, `(path, text)`, below the directory.
     fn with(files: &[(&str, &str)]) -> Self {
         let bench = Self::new();
-        files.iter().for_each(|(path, text)| bench.write(path, text));
+        for (path, text) in files {
+            bench.write(path, text);
+        }
         bench
     }
 

@@ -60,7 +60,9 @@ async fn actions_without_an_id_have_no_order_and_concurrency_is_kept() {
     calls.swap_remove(1).answer(200);
     rig.call().await.answer(200);
     rig.call().await.answer(200);
-    calls.into_iter().for_each(|call| call.answer(200));
+    for call in calls {
+        call.answer(200);
+    }
     assert_eq!(rig.outcomes(5).await.len(), 5);
 }
 

@@ -2,7 +2,7 @@
 
 use shopbell::id::{Seq, WebhookId};
 use shopbell::model::record::{EventEntry, LogEntry};
-use shopbell::model::{Health, Identity, Settled, SettledAs, Timestamp, Waiting, Write};
+use shopbell::model::{Health, Identity, Settled, SettledAs, Timestamp, Waiting, WebhookName, Write};
 use shopbell::store::{LogLine, LogQuery};
 
 use super::support::{NOW, all_events, cursor, entry, event, ids, notice, open, remember, title};
@@ -15,7 +15,11 @@ async fn what_is_committed_is_read_back_in_order_and_without_gaps() {
     assert_eq!(*head.borrow(), Seq(1));
     assert_eq!(store.commit(vec![entry("a"), entry("b")], vec![]).await.unwrap(), Seq(1));
     assert_eq!(*head.borrow(), Seq(3));
-    let settled = Settled { pending: Seq(1), at: Timestamp::from_millis(NOW), settled_as: SettledAs::Dropped };
+    let settled = Settled {
+        pending: shopbell::model::EventUid([1; 16]),
+        at: Timestamp::from_millis(NOW),
+        settled_as: SettledAs::Dropped,
+    };
     assert_eq!(store.commit(vec![EventEntry::Settled(settled), entry("c")], vec![]).await.unwrap(), Seq(3));
     // Writes alone take a record too, so that they outlive the state.
     assert_eq!(store.commit(vec![], vec![remember("7", "tea")]).await.unwrap(), Seq(5));
@@ -43,7 +47,13 @@ async fn writes_are_visible_when_commit_returns_and_after_a_restart() {
         id: id.map(str::to_owned),
     };
     let webhook = WebhookId(3);
-    let name = Write::WebhookName { name: "erp".to_owned(), id: webhook, retired: None, secret: Some("s".to_owned()) };
+    let name = Write::WebhookName(WebhookName {
+        name: "erp".to_owned(),
+        id: webhook,
+        created: Timestamp::default(),
+        retired: None,
+        secret: Some("s".to_owned()),
+    });
     store.commit(vec![entry("7")], vec![remember("7", "tea"), alias(Some("12")), name]).await.unwrap();
     let writes = vec![
         cursor(3, 9),
@@ -145,7 +155,7 @@ async fn a_closed_store_reads_and_refuses_to_write() {
 async fn paused_time_stands_still_while_the_disk_works() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let timer = tokio::time::sleep(std::time::Duration::from_secs(3_600));
+    let timer = tokio::time::sleep(std::time::Duration::from_hours(1));
     tokio::select! {
         biased;
         seq = store.commit(vec![entry("a")], vec![]) => assert_eq!(seq.unwrap(), Seq(1)),

@@ -70,8 +70,8 @@ impl Receiver {
     /// Listens on a free port. The answers are given one after the other, the last one again and again; pings get 200 and
     /// use up none.
     pub(crate) async fn start(answers: Vec<Answer>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
         let (sender, received) = mpsc::channel(4_096);
         let (answers, used) = (Arc::new(answers), Arc::new(AtomicUsize::new(0)));
         let server = tokio::spawn(async move {
@@ -145,6 +145,11 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>, connection: usize) -
     let end = loop {
         if let Some(at) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
             break at;
+        }
+        // Something else than HTTP, such as TLS, gets what real servers say to it.
+        if buffer.first().is_some_and(|byte| !byte.is_ascii_uppercase()) {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await?;
+            return Ok(None);
         }
         if stream.read_buf(buffer).await? == 0 {
             return Ok(None);

@@ -15,6 +15,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body, Frame, Incoming};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -100,6 +101,7 @@ where
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).expect("an option");
             let service = TowerToHyperService::new(service.clone());
             tokio::spawn(async move {
                 let server = auto::Builder::new(TokioExecutor::new());
@@ -164,15 +166,19 @@ async fn http2_answers_are_the_same() {
     let (layer, mut exchanges) = watched();
     let bare = serve(service_fn(shop::<Incoming>)).await;
     let tapped = serve(layer.layer(service_fn(shop))).await;
-    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
     for (path, method) in
         PATHS.into_iter().flat_map(|path| [(path, Method::GET), (path, Method::HEAD), (path, Method::POST)])
     {
         let mut answers = Vec::new();
         for address in [bare, tapped] {
             let request = Request::builder().method(&method).uri(format!("http://{address}{path}"));
-            let answer =
-                client.request(request.body(Full::from("product=7")).expect("a request")).await.expect("an answer");
+            let answer = client
+                .request(request.body(Full::<Bytes>::from("product=7")).expect("a request"))
+                .await
+                .expect("an answer");
             let (parts, body) = answer.into_parts();
             let body = body.collect().await.expect("a body");
             answers.push((parts.status, parts.headers, body.trailers().cloned(), body.to_bytes()));

@@ -26,6 +26,7 @@ pub(super) fn install(env: &mut Environment<'static>, shop: &Shop) {
     env.add_filter("yes", tables::yes);
     env.add_filter("pick", tables::pick);
     env.add_filter("keyed", tables::keyed);
+    env.add_filter("tojson", tables::tojson);
     env.add_filter("strip_tags", |value: &Value| text_filter(value, "strip_tags", markup::strip_tags));
     env.add_filter("unhtml", |value: &Value| text_filter(value, "unhtml", entities::decode));
 }

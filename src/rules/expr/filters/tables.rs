@@ -1,16 +1,15 @@
-//! `yes`, `pick` and `keyed`: flags and small tables.
+//! `yes`, `pick`, `keyed` and `tojson`: flags and small tables.
 
 use minijinja::value::ValueKind;
-use minijinja::{Error, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 
-use super::super::value::{Table, is_nothing, key_text, scalar_text};
+use super::super::value::{Table, is_nothing, key_text, scalar_text, to_json};
 use super::wrong;
 
 /// `yes`: whether a form's flag is set. `1 on yes true y t`, any case, and numbers but 0 are.
 pub(super) fn yes(value: &Value) -> Result<Value, Error> {
     Ok(match value.kind() {
-        ValueKind::Undefined | ValueKind::None => value.clone(),
-        ValueKind::Bool => value.clone(),
+        ValueKind::Undefined | ValueKind::None | ValueKind::Bool => value.clone(),
         ValueKind::Number => Value::from(value.is_true()),
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default().trim().to_lowercase();
@@ -21,7 +20,7 @@ pub(super) fn yes(value: &Value) -> Result<Value, Error> {
 }
 
 /// `pick({…})`: what the table lists for the value; undefined if it lists nothing.
-pub(super) fn pick(value: &Value, table: &Value) -> Result<Value, Error> {
+pub(super) fn pick(state: &State<'_, '_>, value: &Value, table: &Value) -> Result<Value, Error> {
     if is_nothing(value) || is_nothing(table) {
         return Ok(Value::UNDEFINED);
     }
@@ -30,6 +29,7 @@ pub(super) fn pick(value: &Value, table: &Value) -> Result<Value, Error> {
     }
     let wanted = scalar_text(value).ok_or_else(|| wrong("pick", "text or a number before it", value))?;
     for key in table.try_iter()? {
+        state.consume_fuel(1)?;
         if key_text(&key).is_some_and(|key| key == wanted) {
             return table.get_item(&key);
         }
@@ -38,12 +38,13 @@ pub(super) fn pick(value: &Value, table: &Value) -> Result<Value, Error> {
 }
 
 /// `keyed('k'[, 'v'])`: a list of tables as one table, by the field `k` of each; the values are the tables or their `v`.
-pub(super) fn keyed(rows: &Value, by: &str, value: Option<&str>) -> Result<Value, Error> {
+pub(super) fn keyed(state: &State<'_, '_>, rows: &Value, by: &str, value: Option<&str>) -> Result<Value, Error> {
     if is_nothing(rows) {
         return Ok(rows.clone());
     }
     let mut table = Table::default();
     for row in rows.try_iter().map_err(|_| wrong("keyed", "a list of tables", rows))? {
+        state.consume_fuel(1)?;
         let Some(key) = row.get_attr(by).ok().and_then(|key| scalar_text(&key)) else { continue };
         let value = match value {
             Some(name) => row.get_attr(name).unwrap_or(Value::UNDEFINED),
@@ -52,6 +53,12 @@ pub(super) fn keyed(rows: &Value, by: &str, value: Option<&str>) -> Result<Value
         table.insert(key.trim(), value);
     }
     Ok(table.into_value())
+}
+
+/// `tojson`: compact JSON. MiniJinja's own would indent by any number of blanks.
+pub(super) fn tojson(value: &Value) -> Result<Value, Error> {
+    let json = to_json(value).map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))?;
+    Ok(json.map_or(Value::UNDEFINED, |json| Value::from(json.to_string())))
 }
 
 #[cfg(test)]
@@ -72,6 +79,8 @@ mod tests {
 
     #[test]
     fn tables_are_picked_from_and_made() {
+        let env = minijinja::Environment::new();
+        let state = &env.empty_state();
         let rows: [(Json, Json, Option<Json>); 4] = [
             (json!("1"), json!({"1": "publish", "0": "draft"}), Some(json!("publish"))),
             (json!(0), json!({"1": "publish", "0": "draft"}), Some(json!("draft"))),
@@ -79,13 +88,17 @@ mod tests {
             (json!(null), json!({"1": "publish"}), None),
         ];
         for (value, table, wanted) in rows {
-            assert_eq!(to_json(&pick(&from_json(&value), &from_json(&table)).unwrap()).unwrap(), wanted, "{value}");
+            assert_eq!(
+                to_json(&pick(state, &from_json(&value), &from_json(&table)).unwrap()).unwrap(),
+                wanted,
+                "{value}"
+            );
         }
         let list = from_json(&json!([{"k": "b", "v": 1}, {"k": 2, "v": 2}, {"v": 3}]));
-        let by = keyed(&list, "k", Some("v")).unwrap();
+        let by = keyed(state, &list, "k", Some("v")).unwrap();
         assert_eq!(to_json(&by).unwrap(), Some(json!({"b": 1, "2": 2})));
-        let whole = keyed(&list, "k", None).unwrap();
+        let whole = keyed(state, &list, "k", None).unwrap();
         assert_eq!(to_json(&whole.get_attr("b").unwrap()).unwrap(), Some(json!({"k": "b", "v": 1})));
-        assert!(keyed(&Value::from(3), "k", None).is_err());
+        assert!(keyed(state, &Value::from(3), "k", None).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! What can be told of an expression before it runs: a walk over MiniJinja's syntax tree. The only file that knows that
 //! tree, which has no promise of stability.
 
+mod kinds;
 mod syntax;
 
 use std::ops::Range;
@@ -12,6 +13,7 @@ use crate::diagnostic::nearest;
 
 use super::names::{self, Reads, Root};
 use super::{ExprFault, Scope};
+use kinds::{is_number, is_small_number, is_text};
 
 /// What a walk found.
 #[derive(Debug, Default)]
@@ -32,6 +34,9 @@ pub(super) fn lint(source: &str, scope: Scope, truth: bool) -> Linted {
     walk.found.faults.sort_by_key(|fault| fault.range.start);
     walk.found
 }
+
+/// A key as written, and where.
+type Key = (String, Range<usize>);
 
 struct Walk<'s> {
     source: &'s str,
@@ -59,6 +64,9 @@ impl Walk<'_> {
                 let logic = matches!(op.op, BinOpKind::ScAnd | BinOpKind::ScOr);
                 self.expr(&op.left, truth && logic);
                 self.expr(&op.right, truth && logic);
+                if matches!(op.op, BinOpKind::Mul) {
+                    self.product(&op.left, &op.right);
+                }
                 if let Some(sign) = bin_sign(op.op) {
                     self.compared(&op.left, sign, &op.right);
                 }
@@ -163,7 +171,7 @@ impl Walk<'_> {
     }
 
     /// The variable at the bottom of a path and its first key, where that is a constant. Walks what stands in brackets.
-    fn root_of<'a>(&mut self, expr: &'a Expr<'a>) -> Option<(&'a str, Range<usize>, Option<(String, Range<usize>)>)> {
+    fn root_of<'a>(&mut self, expr: &'a Expr<'a>) -> Option<(&'a str, Range<usize>, Option<Key>)> {
         let mut at = expr;
         let mut child = None;
         loop {
@@ -267,6 +275,21 @@ impl Walk<'_> {
         }
     }
 
+    /// A list times a number is a list so many times as long, which no fuel counts: factors must be numbers.
+    fn product(&mut self, left: &Expr<'_>, right: &Expr<'_>) {
+        let numbers = is_number(left) && is_number(right);
+        let scaled =
+            |path, by| matches!(path, &(Expr::Var(_) | Expr::GetAttr(_) | Expr::GetItem(_))) && is_small_number(by);
+        if numbers || scaled(left, right) || scaled(right, left) {
+            return;
+        }
+        let factor = if is_number(left) { right } else { left };
+        let range = clamp(self.source, whole(factor));
+        let subject = &self.source[range.clone()];
+        let fault = ExprFault::error(range, format!("`{subject}` is a factor and not certainly a number"));
+        self.found.faults.push(fault.hint(format!("write `{subject} | int` or `{subject} | float`")));
+    }
+
     fn truth_of_text(&mut self, expr: &Expr<'_>) {
         if !is_text(expr) {
             return;
@@ -277,30 +300,6 @@ impl Walk<'_> {
             ExprFault::error(range, format!("`{subject}` is text: it counts as true even where it is `0` or `off`"));
         let hint = format!("write `{subject} | yes`, or `{subject} != ''` if that is meant");
         self.found.faults.push(ExprFault { warning: true, ..fault.hint(hint) });
-    }
-}
-
-/// Whether an expression certainly gives text (or nothing).
-fn is_text(expr: &Expr<'_>) -> bool {
-    let mut at = expr;
-    let mut child: Option<String> = None;
-    loop {
-        match at {
-            Expr::GetAttr(attr) => (child, at) = (Some(attr.name.to_owned()), &attr.expr),
-            Expr::GetItem(item) => {
-                let key = item.subscript_expr.as_const().map(|key| key.to_string());
-                if child.is_none() && key.as_deref().is_some_and(|key| key.ends_with("[]")) {
-                    return false;
-                }
-                (child, at) = (key.or_else(|| Some(String::new())), &item.expr);
-            }
-            Expr::Filter(filter) if names::TEXT_FILTERS.contains(&filter.name) => match &filter.expr {
-                Some(inner) => (child, at) = (None, inner),
-                None => return false,
-            },
-            Expr::Var(var) => return names::is_text(var.id, child.as_deref()),
-            _ => return false,
-        }
     }
 }
 

@@ -26,6 +26,8 @@ fn sound_expressions_have_no_faults() {
         "location.params.id is defined",
         "form.price[form.id | first] | money == '1.00'",
         "[1, 2][0] == 1",
+        "form.qty | int * form.price | float > 10",
+        "json.price * 100 == 5",
         "response.json.items | map(attribute='id') | list",
     ] {
         assert_eq!(shown(source, Scope::Rule), "", "{source}");
@@ -68,6 +70,14 @@ fn faults_name_the_place_and_the_cure() {
         (
             "form.a | map({'1': 'x'})",
             "9..24 `map` here is MiniJinja's filter over lists, not a choice from a table (use `pick({…})`)",
+        ),
+        (
+            "json.a * json.b > 1",
+            "0..6 `json.a` is a factor and not certainly a number (write `json.a | int` or `json.a | float`)",
+        ),
+        (
+            "(form.x | length) * [0]",
+            "20..23 `[0]` is a factor and not certainly a number (write `[0] | int` or `[0] | float`)",
         ),
         ("(1 + ", "3..4 unexpected end of input, expected expression (-)"),
     ];

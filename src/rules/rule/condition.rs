@@ -1,0 +1,114 @@
+//! What a rule may ask of an exchange.
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::exchange::FieldPath;
+
+use super::{PathTemplate, StatusSet};
+
+/// One condition.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// What is looked at.
+    pub subject: Subject,
+    /// What it must be.
+    pub matcher: Matcher,
+    /// As written (`query.route = "catalog/product/edit"`), for `explain`.
+    pub text: String,
+}
+
+/// A JSON path: object keys and array indexes.
+pub type JsonPath = Vec<String>;
+
+/// What a condition looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Host and port of the request.
+    Host,
+    /// A query field.
+    Query(FieldPath),
+    /// A form field.
+    Form(FieldPath),
+    /// A value in the request's JSON.
+    Json(JsonPath),
+    /// Request headers whose name fits a glob (lower case).
+    Header(String),
+    /// Request cookies whose name fits a glob.
+    Cookie(String),
+    /// Part of the referer.
+    Referer(UrlPart),
+    /// Part of the location.
+    Location(UrlPart),
+    /// Response headers whose name fits a glob (lower case).
+    ResponseHeader(String),
+    /// Set cookies whose name fits a glob.
+    ResponseCookie(String),
+    /// The response's text.
+    ResponseBody,
+    /// A value in the response's JSON.
+    ResponseJson(JsonPath),
+    /// The response's status, in a table of `any` or `none` ([`EventRule::status`](super::EventRule::status) is the rule's own).
+    Status,
+}
+
+/// Part of a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UrlPart {
+    /// Whether there is one at all, and the whole of it.
+    Whole,
+    /// Host and port.
+    Host,
+    /// The path against templates, of which one must fit; captures go to `location.params`.
+    Template(Vec<PathTemplate>),
+    /// What such a template of the same rule captured.
+    Param(String),
+    /// The path as text.
+    Path,
+    /// A query field.
+    Query(FieldPath),
+}
+
+/// What a subject must be.
+#[derive(Clone, Debug)]
+pub enum Matcher {
+    /// Equal as text, or one of several.
+    OneOf(Vec<String>),
+    /// `true`: there and not empty. `false`: absent or empty.
+    Filled(bool),
+    /// A path template fits ([`UrlPart::Template`] carries it).
+    Template,
+    /// The status is in the set ([`Subject::Status`]).
+    Status(StatusSet),
+    /// Operators that all hold.
+    Ops(Vec<Op>),
+}
+
+/// One operator of a matcher table.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Typed equality.
+    Is(Value),
+    /// The name is there, even if empty.
+    Present(bool),
+    /// None of these texts.
+    Not(Vec<String>),
+    /// A list that contains this.
+    Has(String),
+    /// A regular expression finds something.
+    Regex(Regex),
+    /// Begins with.
+    Starts(String),
+    /// Ends with.
+    Ends(String),
+    /// Contains.
+    Contains(String),
+    /// Greater than.
+    Gt(f64),
+    /// Greater or equal.
+    Ge(f64),
+    /// Less than.
+    Lt(f64),
+    /// Less or equal.
+    Le(f64),
+}

@@ -1,0 +1,120 @@
+//! Partitions that go, and bounds that hold.
+
+use std::time::Duration;
+
+use shopbell::clock::{Clock, Timestamp};
+use shopbell::id::WebhookId;
+use shopbell::model::Write;
+use shopbell::model::record::{EventEntry, LogEntry};
+use shopbell::store::{Counters, LogLine, LogQuery, Options, Store};
+
+use super::support::{NOW, all_events, cursor, entry, event, ids, notice, open_with, partitions, remember, title};
+
+async fn fill(store: &Store, count: u64) {
+    for _ in 0..count {
+        let id = store.head().borrow().0.to_string();
+        let event = event(&id, &"y".repeat(2_000), &[1]);
+        store.commit(vec![EventEntry::Event(Box::new(event))], vec![]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn finished_partitions_go_when_the_budget_is_spent_and_disk_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { partition_bytes: 1, events_budget: 1, log_budget: 1, ..Options::default() };
+    let (store, _) = open_with(dir.path(), options.clone());
+    fill(&store, 12).await;
+    for at in 0..4u32 {
+        store.log(vec![notice(&at.to_string())], vec![]).await.unwrap();
+    }
+    store.close().await; // keeping house follows the answer
+    assert_eq!(partitions(dir.path(), "events").len(), 1, "no webhook needs anything");
+    assert!(partitions(dir.path(), "log").len() <= 2);
+    assert!(Counters::get(&store.counters().removed_partitions) >= 12);
+    assert_eq!(Counters::get(&store.counters().dropped_partitions), 0);
+    let small = store.disk_bytes();
+    drop(store);
+    let (store, recovery) = open_with(dir.path(), Options { events_budget: 1 << 40, log_budget: 1 << 40, ..options });
+    assert_eq!(recovery.notes, Vec::<String>::new(), "what retention removed is no loss");
+    fill(&store, 8).await;
+    assert!(store.disk_bytes() > small);
+    assert_eq!(ids(&store).await.len(), 8);
+}
+
+#[tokio::test]
+async fn what_somebody_needs_stays_until_the_budget_is_spent_and_is_counted_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let keep = Options { partition_bytes: 1, retention: Duration::ZERO, ..Options::default() };
+    let (store, _) = open_with(dir.path(), keep.clone());
+    let webhook = WebhookId(1);
+    store.commit(vec![], vec![cursor(1, 1), cursor(2, 1)]).await.unwrap();
+    fill(&store, 6).await;
+    let all = all_events(&store).await;
+    assert_eq!(all.len(), 6, "the cursors have passed nothing");
+    // One webhook has read all, the other still needs the last three, of which one is done.
+    let (need, done) = (all[3].0, all[4].0);
+    let finished = Write::Finished { webhook, event: done, done: true };
+    store.log(vec![notice("a")], vec![cursor(2, 99), cursor(1, need.0), finished]).await.unwrap();
+    store.close().await;
+    let names: Vec<_> =
+        partitions(dir.path(), "events").iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names[0].to_str().unwrap().parse::<u64>().unwrap(), need.0 - 1, "{names:?}");
+    drop(store);
+    let (store, _) =
+        open_with(dir.path(), Options { events_budget: 1, retention: Options::default().retention, ..keep });
+    // The notices of the drop at the start go with the next group.
+    store.log(vec![notice("b")], vec![]).await.unwrap();
+    assert_eq!(partitions(dir.path(), "events").len(), 1);
+    assert!(Counters::get(&store.counters().dropped_partitions) > 0);
+    let lines = store.search(LogQuery { text: Some("budget".to_owned()), ..LogQuery::default() }).await.unwrap();
+    let lost: u64 = lines
+        .iter()
+        .map(|line| match line {
+            LogLine::Log { entry: LogEntry::Notice(notice), .. } if notice.webhook == Some(webhook) => notice.count,
+            _ => 0,
+        })
+        .sum();
+    assert_eq!((lost, Counters::get(&store.counters().dropped_deliveries)), (2, 2), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_partitions_go_with_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::simulated(Timestamp::from_millis(NOW));
+    let day = Duration::from_hours(24);
+    let (store, _) = Store::open(dir.path(), Options { retention: 3 * day, ..Options::default() }, clock).unwrap();
+    let mut most = 0;
+    for _ in 0..10 {
+        fill(&store, 1).await;
+        store.log(vec![notice("x")], vec![]).await.unwrap();
+        most = most.max(partitions(dir.path(), "events").len());
+        tokio::time::advance(day).await;
+    }
+    assert!((4..=6).contains(&most), "{most} partitions of a day each");
+    drop(store);
+    let (store, _) = open_with(dir.path(), Options::default());
+    assert!(ids(&store).await.len() < 7, "the first days are gone");
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_bounded_and_the_least_recently_changed_leave() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { known_count: 10, ..Options::default() };
+    let (store, _) = open_with(dir.path(), options.clone());
+    for id in 0..10u32 {
+        store.commit(vec![], vec![remember(&id.to_string(), "old")]).await.unwrap();
+    }
+    store.commit(vec![], vec![remember("0", "new")]).await.unwrap();
+    let writes = (10..15u32).map(|id| remember(&id.to_string(), "new")).collect();
+    store.commit(vec![entry("x")], writes).await.unwrap();
+    for id in 0..15u32 {
+        let kept = id == 0 || id > 5;
+        assert_eq!(title(&store, &id.to_string()).await.is_some(), kept, "{id}");
+    }
+    assert_eq!(Counters::get(&store.counters().evictions), 5);
+    drop(store);
+    let (store, recovery) = open_with(dir.path(), Options { known_bytes: 300, ..options });
+    assert_eq!(recovery.notes, Vec::<String>::new());
+    store.commit(vec![], vec![remember("new", "new")]).await.unwrap();
+    assert!(title(&store, "new").await.is_some() && title(&store, "0").await.is_none());
+}
