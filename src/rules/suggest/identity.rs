@@ -1,5 +1,7 @@
 //! Where the id stands: proven by comparing requests with answers.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::group::Group;
@@ -7,7 +9,7 @@ use super::natural;
 use super::payload::is_secret;
 use super::sample::{Answer, Sample, field};
 use super::shape::{Segment, Shape, is_token};
-use super::success::Judged;
+use super::success::{Judged, lines};
 use super::text;
 use super::topic::Guess;
 use super::words::{Noun, Verb};
@@ -53,6 +55,9 @@ pub(super) fn identify(group: &Group<'_>, judged: &Judged<'_>, guess: &Guess) ->
         if created { sources.iter().filter(|source| source.answered).find(fits) } else { sources.iter().find(fits) };
     if let Some(source) = chosen {
         take(&mut identity, source, &sources);
+        if matches!(verb, Verb::Delete) && !guess.is_action() {
+            identity.notes.extend(repeated(source, &judged.accepted));
+        }
     } else if let Some((name, value)) = natural::key(judged, guess) {
         identity.notes.push(format!("no id is in these exchanges: the natural key is `{value}`"));
         if name == "name" {
@@ -86,6 +91,25 @@ fn take(identity: &mut Identity, source: &Source, sources: &[Source]) {
     } else {
         identity.id = Some(format!("{{{{ {} }}}}", source.text));
     }
+}
+
+/// Whether one thing was deleted twice, and the answers were alike.
+fn repeated(source: &Source, accepted: &[&Sample]) -> Option<String> {
+    let mut seen: BTreeSet<&String> = BTreeSet::new();
+    let mut twice: Vec<&Sample> = Vec::new();
+    for (values, sample) in source.values.iter().zip(accepted) {
+        if values.iter().any(|value| seen.contains(value)) {
+            twice.push(sample);
+        }
+        seen.extend(values);
+    }
+    (!twice.is_empty()).then(|| {
+        format!(
+            "{} deletes again what was deleted before, and the answer was the same: deletions of what is not there are not \
+             told apart (`once` keeps repeats out)",
+            lines(&twice)
+        )
+    })
 }
 
 fn agree(one: &Source, other: &Source) -> bool {

@@ -121,7 +121,10 @@ fn value(expression: &str, kind: Kind, values: &[String]) -> Option<String> {
             }),
             Kind::Status => filled.iter().all(|text| text.parse::<f64>().is_err() && text.len() <= 32),
         };
+    let always = filled.len() == values.len();
     fits.then(|| match kind {
+        // An empty text is no number.
+        Kind::Int if !always => format!("{{{{ ({expression} | int) if {expression} != '' }}}}"),
         Kind::Text | Kind::Status => format!("{{{{ {expression} }}}}"),
         Kind::Money => format!("{{{{ {expression} | money }}}}"),
         Kind::Int => format!("{{{{ {expression} | int }}}}"),

@@ -24,6 +24,8 @@ pub(super) struct Proposal {
     pub(super) notes: Vec<String>,
     /// Why it is commented out; empty if it stands as a rule.
     pub(super) doubts: Vec<String>,
+    /// Whether its answers carry flash messages.
+    pub(super) flash: bool,
     /// First line of the recording it rests on.
     pub(super) first: usize,
 }
@@ -131,7 +133,15 @@ fn proposal(
     rule.extend(identity.key.as_ref().map(|(name, value)| format!("key.{name} = {}", string(value))));
     rule.extend(payload::lines(&judged.accepted, guess).into_iter().filter(|_| identity.each.is_none()));
     rule.extend(wait);
-    Proposal { name: name(topic.as_deref(), group), topic, rule, notes, doubts, first: first(group) }
+    Proposal {
+        name: name(topic.as_deref(), group),
+        topic,
+        rule,
+        notes,
+        doubts,
+        flash: judged.accepted.iter().any(|sample| sample.flash),
+        first: first(group),
+    }
 }
 
 /// `on`, the selecting fields, what tells success.
@@ -219,7 +229,15 @@ fn login_failed(group: &Group<'_>, judged: &Judged<'_>, identity: &Identity) -> 
         doubts.push("this is the back office's login: not a customer's, as a rule".to_owned());
     }
     let first = form.first().map_or(0, |sample| sample.seq);
-    Some(Proposal { name: name(Some(topic), group), topic: Some(topic.to_owned()), rule, notes, doubts, first })
+    Some(Proposal {
+        name: name(Some(topic), group),
+        topic: Some(topic.to_owned()),
+        rule,
+        notes,
+        doubts,
+        flash: false,
+        first,
+    })
 }
 
 /// `product-created`, `login`, and for what is not known the words of its address.

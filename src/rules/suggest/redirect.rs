@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::group::Group;
 use super::sample::{Sample, Target};
 use super::selector::{is_word, names_kind, selects};
-use super::shape::Shape;
+use super::shape::{Segment, Shape};
 use super::success::{Judged, lines};
 use super::text::{key, string};
 use super::verdict::{Verdict, thanks, verdict};
@@ -139,18 +139,28 @@ impl<'s> Judged<'s> {
             return;
         }
         let page = self.refused.iter().any(|sample| verdict(sample, false) == Verdict::Page);
-        // One is sent on from what was done, and back to what was refused.
-        let on = self.location.as_ref().is_some_and(|shape| *shape != group.shape);
+        // One is sent up to the list from what was done, or to what was made; and back to what was refused.
+        let moved = |target: &Target| {
+            Shape::of(&target.segments).is_above(&group.shape)
+                || numbers(&Shape::of(&target.segments)) > numbers(&group.shape)
+        };
+        let on = self.accepted.iter().all(|sample| sample.target.as_ref().is_some_and(moved));
         let text = "these answers carry Django's `messages` cookie";
         if page || (on && !action) {
             self.cautions.push(format!("{text}: with [flash] set, flash = \"success\" would be surer"));
         } else {
+            self.conditions.push("flash = \"success\"".to_owned());
             self.doubts.push(format!(
-                "{text}, and no refusal by another answer was seen: a refusal may have this status and Location too; set [flash] \
-                 and add flash = \"success\""
+                "{text}, and no refusal by another answer was seen: a refusal may have this status and Location too; the \
+                 `flash` below, which needs [flash], tells them apart"
             ));
         }
     }
+}
+
+/// How many numbers a path holds: one more than in the request names what was made.
+fn numbers(shape: &Shape) -> usize {
+    shape.0.iter().filter(|segment| **segment == Segment::Int).count()
 }
 
 /// One value, or a list.

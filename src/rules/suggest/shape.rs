@@ -69,6 +69,15 @@ impl Shape {
         captures
     }
 
+    /// Whether its path lies above another's: `/products/` above `/products/{id:int}/delete/`.
+    pub(super) fn is_above(&self, other: &Self) -> bool {
+        let filled = |shape: &Self| {
+            shape.0.iter().filter(|part| **part != Segment::Fixed(String::new())).cloned().collect::<Vec<_>>()
+        };
+        let (own, other) = (filled(self), filled(other));
+        own.len() < other.len() && other.starts_with(&own)
+    }
+
     /// Whether every fixed segment is the shop's own word, or one of `known`.
     pub(super) fn is_plain(&self, known: &Self) -> bool {
         self.0.iter().all(|segment| match segment {

@@ -182,6 +182,8 @@ const NEUTRAL: &[&str] = &[
     "button",
     "btn",
     "code",
+    "continue",
+    "another",
 ];
 
 /// `v1`, `v2`, …

@@ -32,6 +32,11 @@ pub(super) fn file(proposals: &[Proposal], counts: &Counts, session: &[String]) 
         comment(&mut out, "", "Visitors seem to be followed by these cookies (needed for `remember` and `wait`):");
         let _ = writeln!(out, "# [session]\n# cookies = [{}]", session.join(", "));
     }
+    if proposals.iter().any(|proposal| proposal.flash) {
+        out.push('\n');
+        comment(&mut out, "", "Answers carry Django's messages in a cookie (needed for `flash`):");
+        out.push_str("# [flash]\n# cookie = \"messages\"\n# format = \"django\"\n");
+    }
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     let mut guesses = false;
     for proposal in proposals {
