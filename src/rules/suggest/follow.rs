@@ -40,8 +40,9 @@ pub(super) fn follow(accepted: &[&Sample], all: &[Sample]) -> Option<Follow> {
     let mut wait = vec![format!("wait.on = {}", string(&format!("GET {}", shape.template())))];
     let mut heading = format!("GET {}", shape.template());
     for (name, value) in selected {
-        wait.push(format!("wait.query.{} = {}", key(name), string(value)));
-        heading.push_str(&format!(", query.{} = {}", key(name), string(value)));
+        let condition = format!("query.{} = {}", key(name), string(value));
+        wait.push(format!("wait.{condition}"));
+        heading = heading + ", " + &condition;
     }
     let css = match &spot {
         Spot::Element(id) => format!("#{id}"),

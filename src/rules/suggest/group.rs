@@ -75,7 +75,9 @@ fn adopt<'s>(groups: &mut BTreeMap<(&'s str, Shape, Vec<Selector>), Vec<&'s Samp
             groups.entry(key).or_default().extend(samples.iter().copied());
         }
     }
-    groups.values_mut().for_each(|samples| samples.sort_by_key(|sample| sample.seq));
+    for samples in groups.values_mut() {
+        samples.sort_by_key(|sample| sample.seq);
+    }
 }
 
 /// Whether a GET looks as if it changed something: its words say so, and it is answered by a redirect or by data.
@@ -97,7 +99,7 @@ fn changes_by_get(sample: &Sample, shape: &Shape, selectors: &[Selector]) -> boo
 }
 
 /// The verb said last: by a selecting field, else in the path.
-fn last_verb(shape: &Shape, selectors: &[Selector]) -> Option<Verb> {
+pub(super) fn last_verb(shape: &Shape, selectors: &[Selector]) -> Option<Verb> {
     let path = shape.0.iter().filter_map(|segment| match segment {
         Segment::Fixed(text) => Some(text.as_str()),
         Segment::Int | Segment::Any => None,
@@ -107,7 +109,7 @@ fn last_verb(shape: &Shape, selectors: &[Selector]) -> Option<Verb> {
         Meaning::Verb(verb) => Some(verb),
         _ => None,
     });
-    verbs.last()
+    verbs.fold(None, |_, verb| Some(verb))
 }
 
 impl Group<'_> {

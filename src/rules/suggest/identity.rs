@@ -259,7 +259,7 @@ fn names_id(name: &str, noun: Option<Noun>) -> bool {
         rest == Some("id") || rest == Some("number") || (rest == Some("") && alias.len() > 2)
     };
     matches!(name.as_str(), "id" | "pk" | "uuid")
-        || aliases(noun).iter().any(|own| alias(&own))
+        || aliases(noun).iter().any(alias)
         || (noun == Some(Noun::Order) && name == "number")
 }
 

@@ -1,7 +1,7 @@
 //! One group of exchanges to one rule, with what it rests on.
 
 use super::follow::{Follow, follow};
-use super::group::Group;
+use super::group::{Group, last_verb};
 use super::identity::{Identity, identify};
 use super::payload;
 use super::sample::Sample;
@@ -9,7 +9,10 @@ use super::selector::Selector;
 use super::success::{Judged, is_back_office, judge, lines};
 use super::text::{shown, string};
 use super::topic::{Guess, guess};
-use super::words::{Meaning, Noun, Verb, meaning, words};
+use super::words::{Noun, Verb, words};
+
+/// Why a login of the back office is none of a customer.
+const BACK_OFFICE: &str = "this is the back office's login: not a customer's, as a rule";
 
 /// A rule and its comments.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ pub(super) struct Proposal {
 
 /// All proposals a group gives: the operation, and for a login its failure.
 pub(super) fn proposals(group: &Group<'_>, all: &[Sample]) -> Vec<Proposal> {
-    let mut judged = judge(group, spoken(group));
+    let mut judged = judge(group, last_verb(&group.shape, &group.selectors));
     if judged.accepted.is_empty() {
         return Vec::new();
     }
@@ -40,30 +43,18 @@ pub(super) fn proposals(group: &Group<'_>, all: &[Sample]) -> Vec<Proposal> {
     judged.flash(group, guess.is_action());
     let identity = identify(group, &judged, &guess);
     let failed = (guess.verb == Some(Verb::Login)).then(|| login_failed(group, &judged, &identity)).flatten();
-    let followed = (identity.id.is_none() && !judged.accepted.is_empty() && guess.verb == Some(Verb::Create))
-        .then(|| follow(&judged.accepted, all))
-        .flatten();
-    let main = proposal(group, &judged, &guess, identity, followed);
+    let followed =
+        (identity.id.is_none() && guess.verb == Some(Verb::Create)).then(|| follow(&judged.accepted, all)).flatten();
+    let main = proposal(group, &judged, &guess, &identity, followed.as_ref());
     std::iter::once(main).chain(failed).collect()
-}
-
-/// A login or logout is judged as such.
-fn spoken(group: &Group<'_>) -> Option<Verb> {
-    let template = group.shape.template();
-    let texts = std::iter::once(template.as_str()).chain(group.selectors.iter().filter_map(Selector::text));
-    let verbs = texts.flat_map(words).filter_map(|word| match meaning(&word) {
-        Meaning::Verb(verb) => Some(verb),
-        _ => None,
-    });
-    verbs.last()
 }
 
 fn proposal(
     group: &Group<'_>,
     judged: &Judged<'_>,
     guess: &Guess,
-    identity: Identity,
-    followed: Option<Follow>,
+    identity: &Identity,
+    followed: Option<&Follow>,
 ) -> Proposal {
     let mut doubts = judged.doubts.clone();
     doubts.extend(guess.doubts.iter().cloned());
@@ -74,74 +65,68 @@ fn proposal(
     if group.method == http::Method::GET {
         notes.push("a GET that changes something: links followed twice or fetched ahead count too".to_owned());
     }
-    let mut topic = guess.topic.clone();
-    let back_office = is_back_office(group);
-    match guess.verb {
-        None => doubts.push("no word says what was done".to_owned()),
-        Some(Verb::Copy) if identity.id.is_none() => {
-            doubts.push("it copies: the ids in the request are those of the originals".to_owned());
-        }
-        Some(_) if topic.is_none() && doubts.is_empty() => {
-            doubts.push("its words name nothing that is known".to_owned())
-        }
-        Some(Verb::Login) if back_office => {
-            doubts.push("this is the back office's login: not a customer's, as a rule".to_owned())
-        }
-        Some(Verb::Logout) => {
-            doubts.push("who logs out stands in no request: remember it at login ([session], `remember`)".to_owned())
-        }
-        Some(Verb::Save) if identity.id.is_some() => {
-            let noun = guess.noun.map_or("", Noun::resource);
-            notes.push("saved: shopbell decides by what it knows whether that is created or updated".to_owned());
-            topic = topic.filter(|_| !noun.is_empty());
-            doubts.push(
-                "one address makes and changes things: until all are known, changes to old ones look like new ones"
-                    .to_owned(),
-            );
-        }
-        _ => {}
+    doubts.extend(doubt(group, guess, identity).map(str::to_owned));
+    if guess.topic.is_none() && doubts.is_empty() {
+        doubts.push("its words name nothing that is known".to_owned());
     }
-    let mut wait = Vec::new();
-    let mut id = identity.id.clone();
-    if let Some(follow) = &followed {
-        let total = judged.accepted.len();
-        notes.push(format!("after {} of {total} the page that follows ({}) shows a number that differs each time: the `wait` below reads it", follow.seen, follow.page));
-        id = Some("{{ then.find.number }}".to_owned());
-        wait.clone_from(&follow.wait);
+    if let Some(follow) = followed {
+        notes.push(format!(
+            "after {} of {} the page that follows ({}) shows a number that differs each time: the `wait` below reads it",
+            follow.seen,
+            judged.accepted.len(),
+            follow.page
+        ));
         doubts.push("that the number is the id is a guess: look at the page".to_owned());
-    } else if id.is_none() && guess.verb == Some(Verb::Create) && !guess.is_action() {
-        match identity.key {
-            Some(_) => notes.push(
-                "to get the id: a `wait` with a look-up, or a [learn] rule on a list page that shows both".to_owned(),
-            ),
-            None => doubts.push(
-                "no id and no natural key: a `wait` for the page that shows it, with `find`, is needed".to_owned(),
-            ),
+    } else if identity.id.is_none() && guess.verb == Some(Verb::Create) && !guess.is_action() {
+        let (list, text) = match identity.key {
+            Some(_) => {
+                (&mut notes, "to get the id: a `wait` with a look-up, or a [learn] rule on a list page that shows both")
+            }
+            None => {
+                (&mut doubts, "no id and no natural key: a `wait` for the page that shows it, with `find`, is needed")
+            }
+        };
+        list.push(text.to_owned());
+    }
+    let mut rule = head(group, judged, guess.topic.as_deref());
+    rule.extend(about(judged, guess, identity, followed));
+    let (name, topic) = (name(guess.topic.as_deref(), group), guess.topic.clone());
+    let flash = judged.accepted.iter().any(|sample| sample.flash);
+    Proposal { name, topic, rule, notes, doubts, flash, first: first(group) }
+}
+
+/// What an operation of this kind leaves open by its nature.
+fn doubt(group: &Group<'_>, guess: &Guess, identity: &Identity) -> Option<&'static str> {
+    match guess.verb {
+        None => Some("no word says what was done"),
+        Some(Verb::Copy) if identity.id.is_none() => {
+            Some("it copies: the ids in the request are those of the originals")
         }
+        Some(Verb::Login) if is_back_office(group) => Some(BACK_OFFICE),
+        Some(Verb::Logout) => Some("who logs out stands in no request: remember it at login ([session], `remember`)"),
+        Some(Verb::Save) => Some(
+            "one address makes and changes things, and shopbell decides by what it knows which it was: until all are known, \
+             changes to old ones look like new ones",
+        ),
+        _ => None,
     }
-    let mut rule = head(group, judged, topic.as_deref());
-    if let Some(each) = &identity.each {
-        rule.push(format!("for_each = {}", string(each)));
+}
+
+/// What the event is about: ids, keys, payload, and the `wait` for what comes later.
+fn about(judged: &Judged<'_>, guess: &Guess, identity: &Identity, followed: Option<&Follow>) -> Vec<String> {
+    let mut rule = Vec::new();
+    if guess.is_action() {
+        rule.push(format!("resource = \"{}\"", guess.resource().unwrap_or(Noun::Customer).resource()));
     }
-    rule.extend(
-        topic
-            .iter()
-            .filter(|_| guess.is_action())
-            .filter_map(|_| Some(format!("resource = \"{}\"", guess.resource().unwrap_or(Noun::Customer).resource()))),
-    );
-    rule.extend(id.map(|id| format!("id = {}", string(&id))));
+    rule.extend(identity.each.as_ref().map(|each| format!("for_each = {}", string(each))));
+    let id = followed.map(|_| "{{ then.find.number }}").or(identity.id.as_deref());
+    rule.extend(id.map(|id| format!("id = {}", string(id))));
     rule.extend(identity.key.as_ref().map(|(name, value)| format!("key.{name} = {}", string(value))));
-    rule.extend(payload::lines(&judged.accepted, guess).into_iter().filter(|_| identity.each.is_none()));
-    rule.extend(wait);
-    Proposal {
-        name: name(topic.as_deref(), group),
-        topic,
-        rule,
-        notes,
-        doubts,
-        flash: judged.accepted.iter().any(|sample| sample.flash),
-        first: first(group),
+    if identity.each.is_none() {
+        rule.extend(payload::lines(&judged.accepted, guess));
     }
+    rule.extend(followed.into_iter().flat_map(|follow| follow.wait.iter().cloned()));
+    rule
 }
 
 /// `on`, the selecting fields, what tells success.
@@ -226,7 +211,7 @@ fn login_failed(group: &Group<'_>, judged: &Judged<'_>, identity: &Identity) -> 
         doubts.push("refused and accepted logins have the same status".to_owned());
     }
     if is_back_office(group) {
-        doubts.push("this is the back office's login: not a customer's, as a rule".to_owned());
+        doubts.push(BACK_OFFICE.to_owned());
     }
     let first = form.first().map_or(0, |sample| sample.seq);
     Some(Proposal {

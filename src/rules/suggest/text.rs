@@ -1,5 +1,7 @@
 //! Writing recorded names into TOML, expressions and comments so that they stay what they are.
 
+use std::fmt::Write as _;
+
 use crate::exchange::FieldPath;
 
 /// Letters of a recorded name that a comment shows.
@@ -19,7 +21,9 @@ pub(super) fn string(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
-            odd if odd.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(odd))),
+            odd if odd.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(odd));
+            }
             plain => out.push(plain),
         }
     }
@@ -44,8 +48,9 @@ pub(super) fn field(root: &str, name: &str) -> Option<String> {
     }
     if path.list {
         // Written as on the wire: the list of all values.
-        let tail: String = path.parts.iter().skip(1).map(|part| format!("[{part}]")).collect();
-        return Some(format!("{root}['{}{tail}[]']", path.parts.first()?));
+        let (first, rest) = path.parts.split_first()?;
+        let wire = rest.iter().fold(first.clone(), |wire, part| wire + "[" + part + "]");
+        return Some(format!("{root}['{wire}[]']"));
     }
     let mut text = root.to_owned();
     for (level, part) in path.parts.iter().enumerate() {

@@ -81,7 +81,7 @@ fn comment(out: &mut String, start: &str, text: &str) {
         if !empty && line.chars().count() + word.chars().count() > WIDTH {
             out.push_str(line.trim_end());
             out.push('\n');
-            line = "#   ".to_owned();
+            "#   ".clone_into(&mut line);
         }
         line.push_str(word);
         line.push(' ');

@@ -127,7 +127,7 @@ fn refusals_of_the_recording_are_told() {
     ] {
         let text = suggest(rows).text;
         // Comments wrap anywhere.
-        let flat = text.replace("\n#   ", " ").replace("\"", "").replace(" = ", "=");
+        let flat = text.replace("\n#   ", " ").replace('"', "").replace(" = ", "=");
         for line in lines {
             assert!(flat.contains(&line.replace(" = ", "=")), "{line}\n{text}");
         }
@@ -160,7 +160,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    text.bytes().fold(String::new(), |out, byte| out + &format!("%{byte:02x}"))
 }
 
 proptest! {
