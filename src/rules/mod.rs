@@ -13,6 +13,7 @@ mod matching;
 mod path;
 mod replay;
 pub mod rule;
+pub mod suggest;
 mod summary;
 mod view;
 

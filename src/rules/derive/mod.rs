@@ -26,6 +26,7 @@ use super::rule::Ruleset;
 use super::view::View;
 
 pub use notes::Note;
+pub(super) use redact::is_secret;
 
 /// What an exchange comes to.
 #[derive(Debug, Default)]
