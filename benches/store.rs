@@ -47,6 +47,7 @@ fn group(at: u64) -> (Vec<LogEntry>, Vec<Write>) {
     (vec![notice], vec![Write::Cursor { webhook, next: Seq(at) }, finished])
 }
 
+#[expect(clippy::print_stdout, reason = "the cost on disk is a result too")]
 fn store(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let dir = tempfile::tempdir().expect("a directory");

@@ -63,9 +63,8 @@ impl Loader {
             return Err(StartError::Faults { dir, diagnostics: faults });
         };
         tell(&faults);
-        let mut active = match self.compile(kept, true).await? {
-            Ok(active) => active,
-            Err(_) => return Err(StartError::Faults { dir, diagnostics: faults }),
+        let Ok(mut active) = self.compile(kept, true).await? else {
+            return Err(StartError::Faults { dir, diagnostics: faults });
         };
         self.tried = stamp;
         self.refused(&faults, "the set kept from before runs instead").await;

@@ -27,9 +27,12 @@ const INTAKE: usize = 1024;
 /// to, and more than there are processors make nothing faster.
 const EVALUATING: usize = 16;
 
-/// Hands exchanges of the tap to the engine; cheap to clone.
+/// Hands exchanges of the tap to the engine. A clone is one count: the tap makes one for every request.
 #[derive(Clone, Debug)]
-pub struct EngineObserver {
+pub struct EngineObserver(Arc<Intake>);
+
+#[derive(Debug)]
+struct Intake {
     rules: Rules,
     intake: mpsc::Sender<Observed>,
     counters: EngineCounters,
@@ -102,7 +105,7 @@ impl Engine {
             failing: Arc::clone(&failing),
         };
         let committing = tokio::spawn(committer.run(derived, given_up));
-        let observer = EngineObserver { rules, intake, counters, notes, failing };
+        let observer = EngineObserver(Arc::new(Intake { rules, intake, counters, notes, failing }));
         (observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up })
     }
 
@@ -127,7 +130,7 @@ impl Observer for EngineObserver {
     type Ticket = Ticket;
 
     fn wants(&self, request: &RequestHead) -> Option<Ticket> {
-        let active = self.rules.active();
+        let active = self.0.rules.active();
         let candidates = active.ruleset.wants(request)?;
         Some(Ticket { active, candidates })
     }
@@ -142,15 +145,15 @@ impl Observer for EngineObserver {
 
     fn observe(&self, ticket: Ticket, exchange: Exchange, release: Release) {
         // The committer tells of them; here they only stop waiting.
-        let release = if self.failing.load(Ordering::Relaxed) { released() } else { release };
-        match self.intake.try_send(Observed { ticket, exchange, release }) {
+        let release = if self.0.failing.load(Ordering::Relaxed) { released() } else { release };
+        match self.0.intake.try_send(Observed { ticket, exchange, release }) {
             Ok(()) => {
-                self.counters.exchanges.inc();
+                self.0.counters.exchanges.inc();
             }
             Err(_full) => {
-                self.counters.unobserved.inc();
+                self.0.counters.unobserved.inc();
                 let text = "exchanges passed unobserved: the queue was full, so their events are missing";
-                self.notes.take(NoticeKind::Released, Note { rule: String::new(), text: text.into() });
+                self.0.notes.take(NoticeKind::Released, Note { rule: String::new(), text: text.into() });
             }
         }
     }

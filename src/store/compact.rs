@@ -1,4 +1,4 @@
-//! Giving disk back: sled frees none of it, so a state that has grown far beyond its rows is copied at start.
+//! Giving disk back: the engine frees none of it, so a state that has grown far beyond its rows is copied at start.
 
 use std::fs;
 use std::io;

@@ -2,25 +2,20 @@
 //!
 //! Only the writer thread appends, rolls and removes. Reads come from any thread and never wait for a write.
 
-use std::collections::BTreeMap;
+mod closed;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::StoreError;
-use super::disk::{Disk, directory_bytes};
-use super::ledger::Ledger;
-use super::mend;
-use super::partition::{Active, Sealed, directory_name};
+use super::disk::Disk;
+use super::partition::Active;
 use super::record::{Encoded, Stored};
-use super::scan::{Found, Walk, survey};
+use super::scan::{Found, Walk};
 use crate::clock::{Clock, Timestamp};
 
-/// Closed partitions open at once; each has a cache and two threads of its own.
-const OPEN_CLOSED: usize = 2;
-
-/// Cache of a closed partition, in bytes.
-const CLOSED_CACHE: u64 = 2 << 20;
+pub(super) use closed::{Closed, Shelf};
 
 /// Bytes of records one read gives at most (and at least one record).
 const READ_BYTES: usize = 16 << 20;
@@ -51,26 +46,6 @@ enum Writing {
     Open(Active),
     /// A write failed: the partition that begins at `first` must be opened again, to go on at `next`.
     Broken { first: u64, next: u64 },
-}
-
-/// Closed partitions.
-#[derive(Debug, Default)]
-pub(super) struct Shelf {
-    pub(super) closed: BTreeMap<u64, Closed>,
-    /// Those open now, the last used at the end.
-    pub(super) open: Vec<(u64, Disk)>,
-    pub(super) ledger: Ledger,
-}
-
-/// One closed partition.
-#[derive(Clone, Debug)]
-pub(super) struct Closed {
-    /// What `sealed.json` says.
-    pub(super) sealed: Sealed,
-    /// Bytes on disk.
-    pub(super) bytes: u64,
-    /// Whether this process has compared it with `sealed.json`.
-    pub(super) verified: bool,
 }
 
 impl Journal {
@@ -138,7 +113,7 @@ impl Journal {
     /// The written partition; after an error it is opened again, and what was not acknowledged is taken back.
     fn ready<'a>(&self, writing: &'a mut Writing) -> Result<&'a mut Active, StoreError> {
         if let Writing::Broken { first, next } = *writing {
-            // sled holds the lock of its file until the last clone is gone.
+            // The file stays locked until the last clone is gone.
             self.show(first, None);
             let (mut active, found) = Active::open(&self.dir, first, self.clock.now())?;
             if found.last_any >= next {
@@ -224,32 +199,6 @@ impl Journal {
         Ok((records, from))
     }
 
-    /// Compares one closed partition that was not yet looked at with its seal. `false` when all have been.
-    pub(super) fn verify_next(&self) -> Result<bool, StoreError> {
-        let mut shelf = lock(&self.shelf);
-        let due = shelf.closed.values().rev().find(|closed| !closed.verified).map(|closed| closed.sealed.first);
-        if let Some(first) = due {
-            self.open_closed(&mut shelf, first)?;
-        }
-        Ok(due.is_some())
-    }
-
-    /// Removes the oldest closed partition; its directory is gone then, and its disk free.
-    pub(super) fn remove_oldest(&self) -> Result<Option<Closed>, StoreError> {
-        let mut shelf = lock(&self.shelf);
-        let Some((first, closed)) = shelf.closed.first_key_value().map(|(first, closed)| (*first, closed.clone()))
-        else {
-            return Ok(None);
-        };
-        shelf.ledger.kept_from = shelf.ledger.kept_from.max(closed.sealed.last + 1);
-        shelf.ledger.write(&self.dir)?;
-        shelf.open.retain(|(open, _)| *open != first);
-        shelf.closed.remove(&first);
-        let dir = self.dir.join(directory_name(first));
-        std::fs::remove_dir_all(&dir).map_err(|error| super::partition::failing(&dir, &error))?;
-        Ok(Some(closed))
-    }
-
     /// Takes what was noticed since the last call.
     pub(super) fn take_notes(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.notes))
@@ -282,57 +231,6 @@ impl Journal {
             None => Ok(Source::Skip(after)),
         }
     }
-
-    /// Opens a closed partition, comparing it with its seal the first time; mends it where they differ. `None` if nothing
-    /// of it could be saved.
-    fn open_closed(&self, shelf: &mut MutexGuard<'_, Shelf>, first: u64) -> Result<Option<Disk>, StoreError> {
-        if let Some(at) = shelf.open.iter().position(|(open, _)| *open == first) {
-            let entry = shelf.open.remove(at);
-            shelf.open.push(entry.clone());
-            return Ok(Some(entry.1));
-        }
-        let Some(closed) = shelf.closed.get(&first).cloned() else { return Ok(None) };
-        let dir = self.dir.join(directory_name(first));
-        let opened = if dir.is_dir() { Disk::open(&dir, CLOSED_CACHE) } else { Err(gone(&dir)) };
-        let fits = opened.and_then(|disk| {
-            let whole = closed.verified || closed.sealed.fits(&survey(&disk, first, |_| Ok(()))?);
-            Ok(whole.then_some(disk))
-        });
-        let disk = match fits {
-            Ok(Some(disk)) => {
-                if let Some(closed) = shelf.closed.get_mut(&first) {
-                    closed.verified = true;
-                }
-                disk
-            }
-            Ok(None) | Err(StoreError::Corrupt { .. }) => match self.mend(shelf, &closed.sealed)? {
-                Some(disk) => disk,
-                None => return Ok(None),
-            },
-            Err(error) => return Err(error),
-        };
-        shelf.put_open(first, disk.clone());
-        Ok(Some(disk))
-    }
-
-    fn mend(&self, shelf: &mut Shelf, sealed: &Sealed) -> Result<Option<Disk>, StoreError> {
-        let mended = mend::mend(&self.dir, sealed.first, self.clock.now())?;
-        self.note(mended.text(self.name, sealed));
-        let Some(new) = mended.sealed else {
-            shelf.closed.remove(&sealed.first);
-            shelf.ledger.gaps.push((sealed.first, sealed.last));
-            shelf.ledger.write(&self.dir)?;
-            return Ok(None);
-        };
-        let dir = self.dir.join(directory_name(sealed.first));
-        let disk = Disk::open(&dir, CLOSED_CACHE)?;
-        if new.last < sealed.last {
-            shelf.ledger.gaps.push((new.last + 1, sealed.last));
-            shelf.ledger.write(&self.dir)?;
-        }
-        shelf.closed.insert(sealed.first, Closed { bytes: directory_bytes(&dir), sealed: new, verified: true });
-        Ok(Some(disk))
-    }
 }
 
 enum Source {
@@ -340,19 +238,6 @@ enum Source {
     Disk(Disk, u64),
     /// Nothing before this sequence.
     Skip(u64),
-}
-
-impl Shelf {
-    fn put_open(&mut self, first: u64, disk: Disk) {
-        self.open.push((first, disk));
-        if self.open.len() > OPEN_CLOSED {
-            self.open.remove(0);
-        }
-    }
-}
-
-fn gone(dir: &Path) -> StoreError {
-    StoreError::Corrupt { place: dir.display().to_string(), text: "the directory is gone".to_owned() }
 }
 
 /// Takes a lock; a panic of another holder left nothing half done that matters here.

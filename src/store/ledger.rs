@@ -48,3 +48,21 @@ impl Ledger {
         at > last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absences_are_explained_by_retention_and_known_gaps() {
+        let ledger = Ledger { kept_from: 10, gaps: vec![(30, 39), (20, 29)] };
+        let rows = [(1, 9, true), (1, 10, false), (20, 39, true), (25, 35, true), (19, 20, false), (30, 40, false)];
+        for (first, last, explained) in rows {
+            assert_eq!(ledger.explains(first, last), explained, "{first} to {last}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Ledger::read(dir.path()), Ledger::default());
+        ledger.write(dir.path()).unwrap();
+        assert_eq!(Ledger::read(dir.path()), ledger);
+    }
+}

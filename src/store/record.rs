@@ -36,7 +36,7 @@ pub(super) const VERSION: u8 = 1;
 /// Length of the head, in bytes.
 const HEAD: usize = 32;
 
-/// The largest value given to the database, in bytes: above it sled 0.34 leaks disk space.
+/// The largest value given to the database, in bytes: above it the engine leaks disk space.
 pub(super) const MAX_VALUE_BYTES: usize = 16 * 1024;
 
 /// JSON longer than this is deflated, in bytes.

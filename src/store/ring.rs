@@ -86,3 +86,45 @@ impl Ring {
 fn weight(event: Option<&Arc<Event>>) -> usize {
     event.map_or(0, |event| EVENT_BYTES + event.body.get().len())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::id::EventUid;
+    use crate::model::{Identity, Timestamp};
+
+    fn event(body: usize) -> Arc<Event> {
+        Arc::new(Event {
+            uid: EventUid([0; 16]),
+            at: Timestamp::default(),
+            topic: "order.created".parse().unwrap(),
+            resource: String::new(),
+            id: None,
+            key: serde_json::Map::new(),
+            group: (String::new(), Identity::None),
+            body: RawValue::from_string(format!("\"{}\"", "x".repeat(body))).unwrap(),
+            rule: String::new(),
+            webhooks: Vec::new(),
+            source: String::new(),
+        })
+    }
+
+    #[test]
+    fn it_holds_the_newest_within_its_bounds() {
+        let ring = Ring::default();
+        for seq in 1..=5_000 {
+            ring.push(seq, if seq % 10 == 0 { None } else { Some(event(10)) });
+        }
+        assert!(ring.range(904, 10).is_none() && matches!(ring.at(904), Held::NotHere));
+        let (events, next) = ring.range(905, 10).unwrap();
+        assert_eq!((events.len(), events[0].0, next), (10, Seq(905), Seq(916)), "910 is no event");
+        assert!(matches!(ring.at(910), Held::Here(None)));
+        assert!(ring.range(5_001, 10).is_none());
+        ring.push(5_001, Some(event(MAX_BYTES + 1)));
+        assert!(ring.range(5_000, 1).is_none() && ring.range(5_001, 1).is_some(), "one is always kept");
+        ring.push(9_000, None);
+        assert!(matches!(ring.at(5_001), Held::NotHere) && matches!(ring.at(9_000), Held::Here(None)));
+    }
+}

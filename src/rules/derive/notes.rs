@@ -25,7 +25,9 @@ impl Notes {
     /// Begins with those of matching.
     pub(super) fn of(notes: &[Note]) -> Self {
         let mut all = Self::default();
-        notes.iter().for_each(|note| all.push(note.clone()));
+        for note in notes {
+            all.push(note.clone());
+        }
         all
     }
 

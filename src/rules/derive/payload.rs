@@ -13,6 +13,9 @@ pub(super) fn payload(run: &mut Run<'_, '_>, context: &RuleContext<'_>) -> Map<S
     let rule = run.rule;
     let mut copied = Map::new();
     for source in &rule.payload_from {
+        if let Some(damage) = context.path_damage(&source.parts) {
+            run.note(&format!("payload_from: `{}` may lack fields: its body is {}", source.text, damage.as_str()));
+        }
         match context.path(&source.parts) {
             Some(Value::Object(map)) => {
                 let map = redact::without(map, &rule.omit, &run.ruleset.shop.redact);

@@ -72,15 +72,14 @@ impl<'a> Settle<'a> {
             (PayloadMode::Merge, Some(before)) => laid_over(payload, &before.fields),
             _ => payload,
         };
-        let facts = self.facts(candidate, before);
-        if let Some(known) = before.filter(|known| !known.trimmed && known.fields == fields) {
-            if rule.skip_unchanged && topic.event() == "updated" {
-                if known.facts != facts {
-                    let known = Known { facts, ..known.clone() };
-                    self.remember(candidate, found, known, notes);
-                }
-                return None;
+        let facts = facts(candidate, before);
+        let may_skip = rule.skip_unchanged && topic.event() == "updated";
+        if let Some(known) = before.filter(|known| may_skip && !known.trimmed && known.fields == fields) {
+            if known.facts != facts {
+                let known = Known { facts, ..known.clone() };
+                self.remember(candidate, found, known, notes);
             }
+            return None;
         }
         let body = body::resource(found.id.as_deref(), &candidate.keys, dates, zone, &fields);
         let draft = self.draft(candidate, topic, found, &body, notes)?;
@@ -100,7 +99,7 @@ impl<'a> Settle<'a> {
     ) -> Option<Draft> {
         let body = body::identity(found.id.as_deref(), &candidate.keys);
         let draft = self.draft(candidate, topic, found, &body, notes)?;
-        let facts = self.facts(candidate, found.known.as_ref());
+        let facts = facts(candidate, found.known.as_ref());
         let before = found.known.clone().unwrap_or_else(|| Known { created: self.at, ..Known::default() });
         let zone = &self.ruleset.shop.timezone;
         let last_modified = found.known.as_ref().map(|known| known.modified);
@@ -116,15 +115,10 @@ impl<'a> Settle<'a> {
         let draft = self.draft(candidate, topic, found, &body, notes)?;
         // An action tells nothing of the resource itself, so it never makes one known; it may add facts to one.
         if let Some(known) = found.known.as_ref().filter(|_| !candidate.facts.is_empty()) {
-            let facts = self.facts(candidate, Some(known));
+            let facts = facts(candidate, Some(known));
             self.remember(candidate, found, Known { facts, ..known.clone() }, notes);
         }
         Some(draft)
-    }
-
-    fn facts(&self, candidate: &mut Candidate<'_>, before: Option<&Known>) -> Map<String, Value> {
-        let facts = std::mem::take(&mut candidate.facts);
-        before.map_or_else(|| facts.clone(), |before| laid_over(facts.clone(), &before.facts))
     }
 
     fn remember(&mut self, candidate: &Candidate<'_>, found: &Found, known: Known, notes: &mut Notes) {
@@ -168,6 +162,15 @@ impl<'a> Settle<'a> {
             rule: rule.clone(),
             source: self.source.clone(),
         })
+    }
+}
+
+/// The candidate's facts laid over those known.
+fn facts(candidate: &mut Candidate<'_>, before: Option<&Known>) -> Map<String, Value> {
+    let facts = std::mem::take(&mut candidate.facts);
+    match before {
+        Some(before) => laid_over(facts, &before.facts),
+        None => facts,
     }
 }
 

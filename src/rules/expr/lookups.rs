@@ -12,8 +12,11 @@ use super::value::{Table, from_json, scalar_text};
 use crate::model::Identity;
 use crate::rules::view::{View, fold};
 
-/// The most different questions the expressions of one exchange may put to state.
-pub(super) const MAX_LOOKUPS: usize = 256;
+/// The most new questions one run of an expression may put to state; it runs again for each.
+pub(super) const MAX_LOOKUPS: usize = 32;
+
+/// The most answers kept for later expressions of the exchange.
+const MAX_ANSWERS: usize = 4096;
 
 /// A question to state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,12 +42,19 @@ impl Lookups {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Answers the question the last run stopped at; false if there was none, or there were too many.
+    /// A new expression begins.
+    pub(super) fn begin(&self) {
+        self.with(|asked| {
+            asked.open = None;
+            if asked.answers.len() > MAX_ANSWERS {
+                asked.answers.clear();
+            }
+        });
+    }
+
+    /// Answers the question the last run stopped at; false if there was none.
     pub(super) fn answer(&self, view: &dyn View) -> bool {
         let Some(question) = self.with(|asked| asked.open.take()) else { return false };
-        if self.with(|asked| asked.answers.len()) >= MAX_LOOKUPS {
-            return false;
-        }
         let answer = match &question {
             Question::Known { resource, id } => view.known(resource, &Identity::Id(id.clone())).map(|known| {
                 let fields = known.fields.iter().map(|(name, value)| (name, from_json(value)));
@@ -68,12 +78,12 @@ impl Lookups {
     }
 
     fn ask(&self, question: Question) -> Result<Value, Error> {
-        self.with(|asked| match asked.answers.get(&question) {
-            Some(answer) => Ok(answer.clone()),
-            None => {
-                asked.open = Some(question);
-                Err(Error::new(ErrorKind::InvalidOperation, "too many look-ups of what is known"))
+        self.with(|asked| {
+            if let Some(answer) = asked.answers.get(&question) {
+                return Ok(answer.clone());
             }
+            asked.open = Some(question);
+            Err(Error::new(ErrorKind::InvalidOperation, "too many look-ups of what is known"))
         })
     }
 }

@@ -12,6 +12,8 @@ mod functions;
 mod lint;
 mod lookups;
 mod names;
+mod program;
+mod rule_names;
 mod run;
 mod template;
 #[cfg(test)]

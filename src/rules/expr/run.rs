@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use minijinja::{Environment, ErrorKind, Expression, UndefinedBehavior, Value};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use serde_json::{Map, Value as Json};
 
 use super::builder::{self, Source};
 use super::context::{Item, RuleContext, filter_variables};
+use super::lookups::MAX_LOOKUPS;
+use super::program::{Compiled, Program};
 use super::value::{self, is_nothing, scalar_text, to_json};
 use super::{Expr, Piece, Template, filters, functions};
 use crate::exchange::Damage;
@@ -21,16 +23,6 @@ const MAX_RECURSION: usize = 64;
 
 /// The most elements a `for_each` may give.
 pub const MAX_ITEMS: usize = 10_000;
-
-type Compiled<'env> = Vec<Option<Expression<'env, 'static>>>;
-
-self_cell::self_cell!(
-    struct Program {
-        owner: Environment<'static>,
-        #[not_covariant]
-        dependent: Compiled,
-    }
-);
 
 /// Compiled expressions with the environment they run in.
 pub struct Expressions {
@@ -169,14 +161,17 @@ impl Expressions {
     fn run(&self, expr: Expr, context: &RuleContext<'_>) -> Result<Value, RunError> {
         let reads = self.sources.get(expr.0).map(|source| source.reads).unwrap_or_default();
         let variables = context.variables(reads);
-        loop {
+        let lookups = &context.exchange.lookups;
+        lookups.begin();
+        for _ in 0..MAX_LOOKUPS {
             match self.eval(expr, variables.clone()) {
                 Ok(value) => return Ok(value),
-                // A question to state was open: it has its answer now. Each round answers one, and their number is bounded.
-                Err(_) if context.exchange.lookups.answer(context.exchange.view()) => {}
+                // A question to state was open: it has its answer now, and the expression runs again.
+                Err(_) if lookups.answer(context.exchange.view()) => {}
                 Err(error) => return Err(self.error(expr, describe(&error))),
             }
         }
+        self.eval(expr, variables).map_err(|error| self.error(expr, describe(&error)))
     }
 
     fn eval(&self, expr: Expr, variables: Value) -> Result<Value, minijinja::Error> {

@@ -57,12 +57,11 @@ fn hole(source: &str, open: usize) -> Result<Range<usize>, ExprFault> {
         match (quote, byte) {
             (Some(_), b'\\') => at += 1,
             (Some(open), _) if open == byte => quote = None,
-            (Some(_), _) => {}
             (None, b'\'' | b'"') => quote = Some(byte),
             (None, b'{') => depth += 1,
             (None, b'}') if depth > 0 => depth -= 1,
             (None, b'}') if bytes.get(at + 1) == Some(&b'}') => return Ok(start..at),
-            (None, _) => {}
+            _ => {}
         }
         at += 1;
     }

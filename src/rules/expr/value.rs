@@ -177,10 +177,8 @@ fn number(value: &Value) -> Option<Number> {
     if let Some(whole) = value.as_i64().filter(|_| value.is_integer()) {
         return Some(whole.into());
     }
-    if value.is_integer() {
-        if let Ok(whole) = u64::try_from(value.clone()) {
-            return Some(whole.into());
-        }
+    if let Some(whole) = u64::try_from(value.clone()).ok().filter(|_| value.is_integer()) {
+        return Some(whole.into());
     }
     f64::try_from(value.clone()).ok().and_then(Number::from_f64)
 }

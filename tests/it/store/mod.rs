@@ -1,7 +1,5 @@
 //! The store through its own door: what is acknowledged stays, in order, whole; damage is told; disk comes back.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where something is not there")]
-
 mod conformance; // commit, read back, order, visibility, reopening
 mod crash; // kill -9 and full disks, in a process of their own
 mod damage; // flipped bytes, lost files, old and broken state

@@ -104,10 +104,13 @@ fn failed(text: String) -> Error {
 mod tests {
     use super::*;
 
+    /// Value, format, zone and what comes of them.
+    type Row<'a> = (Value, Option<&'a str>, Option<&'a str>, Option<&'a str>);
+
     #[test]
     fn dates_become_woocommerces() {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        let rows: [(Value, Option<&str>, Option<&str>, Option<&str>); 12] = [
+        let rows: [Row<'_>; 12] = [
             ("03.11.2026".into(), Some("%d.%m.%Y"), None, Some("2026-11-03T00:00:00")),
             ("11/03/2026 4:07 PM".into(), Some("%m/%d/%Y %I:%M %p"), None, Some("2026-11-03T16:07:00")),
             ("2026-11-03 16:07".into(), Some("%Y-%m-%d %H:%M"), Some("UTC"), Some("2026-11-03T17:07:00")),

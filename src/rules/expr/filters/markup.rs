@@ -4,61 +4,68 @@
 const SILENT: [&str; 2] = ["script", "style"];
 
 pub(super) fn strip_tags(text: &str) -> String {
+    let mut strip = Strip { text, lower: text.to_ascii_lowercase(), quotes: true };
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('<') {
-        let (before, tag) = rest.split_at(at);
-        out.push_str(before);
-        let after = tag[1..].chars().next();
-        if !after.is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?')) {
+    let mut at = 0;
+    while let Some(tag) = text[at..].find('<').map(|found| at + found) {
+        out.push_str(&text[at..tag]);
+        let next = text[tag + 1..].chars().next();
+        if next.is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?')) {
+            at = strip.after_element(tag);
+        } else {
             out.push('<');
-            rest = &tag[1..];
-            continue;
+            at = tag + 1;
         }
-        rest = match silent_element(tag) {
-            Some(after) => after,
-            None => after_tag(tag),
-        };
     }
-    out.push_str(rest);
+    out.push_str(&text[at..]);
     out
 }
 
-/// What follows the tag that `text` begins with; nothing if it is never closed.
-fn after_tag(text: &str) -> &str {
-    if let Some(comment) = text.strip_prefix("<!--") {
-        return comment.find("-->").map_or("", |end| &comment[end + 3..]);
-    }
-    let (mut quote, mut before) = (None, ' ');
-    for (at, letter) in text.char_indices() {
-        match (quote, letter) {
-            (Some(open), _) if open == letter => quote = None,
-            (Some(_), _) => {}
-            // Only behind `=` does a quote open a value.
-            (None, '"' | '\'') if before == '=' => quote = Some(letter),
-            (None, '>') => return &text[at + 1..],
-            (None, _) => {}
-        }
-        if !letter.is_whitespace() {
-            before = letter;
-        }
-    }
-    // A quote that is never closed must not eat the rest of the text.
-    text.find('>').map_or("", |end| &text[end + 1..])
+/// Finds where tags end, in time linear in the text, however broken it is. Places are byte offsets.
+struct Strip<'a> {
+    text: &'a str,
+    /// The text in lower case (ASCII only, so that places are the same).
+    lower: String,
+    /// Whether quotes are still believed: one that is never closed must not eat the rest of the text.
+    quotes: bool,
 }
 
-/// What follows `<script …>…</script>`, if `text` begins with such an element.
-fn silent_element(text: &str) -> Option<&str> {
-    let name = SILENT.into_iter().find(|name| {
-        let head = text.get(1..=name.len());
-        let boundary = text[1..].chars().nth(name.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(name))
-            && boundary.is_none_or(|next| next.is_whitespace() || matches!(next, '>' | '/'))
-    })?;
-    let close = format!("</{name}");
-    let lower = text.to_ascii_lowercase();
-    let end = lower.find(&close)?;
-    Some(after_tag(&text[end..]))
+impl Strip<'_> {
+    /// What follows the tag at `open`; for a script or style, what follows its end tag.
+    fn after_element(&mut self, open: usize) -> usize {
+        let name = SILENT.into_iter().find(|name| {
+            let rest = self.lower[open + 1..].strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n', '>', '/']))
+        });
+        match name.and_then(|name| self.lower[open..].find(&format!("</{name}"))) {
+            Some(close) => self.after_tag(open + close),
+            // Never closed: browsers read all that follows as part of it.
+            None if name.is_some() => self.text.len(),
+            None => self.after_tag(open),
+        }
+    }
+
+    fn after_tag(&mut self, open: usize) -> usize {
+        let tag = &self.text[open..];
+        if let Some(comment) = tag.strip_prefix("<!--") {
+            return comment.find("-->").map_or(self.text.len(), |end| open + 4 + end + 3);
+        }
+        let (mut quote, mut before) = (None, ' ');
+        for (at, letter) in tag.char_indices() {
+            match (quote, letter) {
+                (Some(open), _) if open == letter => quote = None,
+                // Only behind `=` does a quote open a value.
+                (None, '"' | '\'') if before == '=' && self.quotes => quote = Some(letter),
+                (None, '>') => return open + at + 1,
+                _ => {}
+            }
+            if !letter.is_whitespace() {
+                before = letter;
+            }
+        }
+        self.quotes &= quote.is_none();
+        tag.find('>').map_or(self.text.len(), |end| open + end + 1)
+    }
 }
 
 #[cfg(test)]
@@ -79,9 +86,18 @@ mod tests {
             ("ü<br/>é", "üé"),
             ("<scripted>x", "x"),
             ("1<", "1<"),
+            ("a<script>b", "a"),
+            ("<a b=\"<i>x</i> y", "x y"),
         ];
         for (text, wanted) in rows {
             assert_eq!(strip_tags(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn broken_markup_costs_linear_time() {
+        for piece in ["<script ", "<a b=\"", "<!--", "<a ='>", "</style", "<"] {
+            assert!(strip_tags(&piece.repeat(100_000)).len() <= 100_000);
         }
     }
 }

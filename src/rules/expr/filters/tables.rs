@@ -9,8 +9,7 @@ use super::wrong;
 /// `yes`: whether a form's flag is set. `1 on yes true y t`, any case, and numbers but 0 are.
 pub(super) fn yes(value: &Value) -> Result<Value, Error> {
     Ok(match value.kind() {
-        ValueKind::Undefined | ValueKind::None => value.clone(),
-        ValueKind::Bool => value.clone(),
+        ValueKind::Undefined | ValueKind::None | ValueKind::Bool => value.clone(),
         ValueKind::Number => Value::from(value.is_true()),
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default().trim().to_lowercase();

@@ -12,6 +12,7 @@ use minijinja::machinery::{Span, parse_expr};
 use crate::diagnostic::nearest;
 
 use super::names::{self, Reads, Root};
+use super::rule_names::{ASKED, Ask};
 use super::{ExprFault, Scope};
 use kinds::{is_number, is_small_number, is_text};
 
@@ -22,6 +23,8 @@ pub(super) struct Linted {
     pub(super) reads: Reads,
     /// Faults and warnings, in the order of the source.
     pub(super) faults: Vec<ExprFault>,
+    /// Roots it names that mean something only in some rules.
+    pub(super) asks: Vec<Ask>,
 }
 
 /// Parses and checks `source`. `truth`: it stands as a condition, where only its truth counts.
@@ -34,6 +37,9 @@ pub(super) fn lint(source: &str, scope: Scope, truth: bool) -> Linted {
     walk.found.faults.sort_by_key(|fault| fault.range.start);
     walk.found
 }
+
+/// A key as written, and where.
+type Key = (String, Range<usize>);
 
 struct Walk<'s> {
     source: &'s str,
@@ -158,6 +164,9 @@ impl Walk<'_> {
         }
         let variables = names::variables(self.scope);
         if variables.contains(&root) {
+            if let Some(root) = ASKED.into_iter().find(|asked| *asked == root) {
+                self.found.asks.push(Ask { root, range: root_range, child: child.clone() });
+            }
             let children = names::children(root);
             if let (Some(children), Some((child, range))) = (children, child) {
                 self.below(root, &child, range, children);
@@ -168,7 +177,7 @@ impl Walk<'_> {
     }
 
     /// The variable at the bottom of a path and its first key, where that is a constant. Walks what stands in brackets.
-    fn root_of<'a>(&mut self, expr: &'a Expr<'a>) -> Option<(&'a str, Range<usize>, Option<(String, Range<usize>)>)> {
+    fn root_of<'a>(&mut self, expr: &'a Expr<'a>) -> Option<(&'a str, Range<usize>, Option<Key>)> {
         let mut at = expr;
         let mut child = None;
         loop {

@@ -112,7 +112,6 @@ fn json_of_request_and_response_is_read() {
         status: 200,
         response_headers: &[("content-type", "application/json")],
         response_body: r#"{"id":12345678901234567,"product":{"name":"Tea","stock":3}}"#,
-        ..Seen::default()
     };
     let rules = rule(
         "topic = 'product.saved'\nid = '{{ response.json.id }}'\npayload_from = 'response.json.product'\n\

@@ -76,7 +76,10 @@ fn work_and_output_are_bounded() {
         assert!(notes(&derived)[0].contains(wanted), "{value}: {:?}", notes(&derived));
     }
     // One value of nearly the largest size, in many fields: the body is refused, and nothing is remembered of it.
-    let many = (0..200).map(|at| format!("payload.f{at} = '{{{{ form.n }}}}'\n")).collect::<String>();
+    let mut many = String::new();
+    for at in 0..200 {
+        let _ = writeln!(many, "payload.f{at} = '{{{{ form.n }}}}'");
+    }
     let rules = rule(&format!("topic = 'product.updated'\nid = '1'\n{many}"));
     let derived = derive(&rules, at(post(&body).exchange(), 0));
     assert!(derived.events.is_empty() && derived.writes.is_empty());
@@ -126,4 +129,30 @@ url = 'https://d.example/'
     assert_eq!(wanting("id=5&email=a@b2b.example&total=150"), ("a-all b-large c-broken".to_owned(), 1));
     assert_eq!(wanting("id=6&email=a@b2b.example&total=150"), ("a-all c-broken".to_owned(), 1));
     assert_eq!(wanting("id=5&email=a@b2b.example&total="), ("a-all c-broken".to_owned(), 1));
+}
+
+#[test]
+fn state_is_asked_as_often_as_a_rule_needs_but_not_without_end() {
+    let rules = rule(
+        "topic = 'product.updated'\nfor_each = \"form['ids[]']\"\nid = '{{ item }}'\n\
+         when = \"not known('product', item).deleted_before\"\n\
+         payload.many = \"{{ [known('p', 1), known('p', 2), known('p', 3)] | length }}\"",
+    );
+    let ids = (1..=1000).map(|id| format!("ids%5B%5D={id}")).collect::<Vec<_>>().join("&");
+    let derived = derive(&rules, at(post(&ids).exchange(), 0));
+    assert_eq!((derived.events.len(), notes(&derived)), (1000, Vec::new()));
+    assert!(derived.events[999].body.get().contains("\"many\":3"));
+
+    let many = (0..45).map(|id| format!("known('p', {id})")).collect::<Vec<_>>().join(" or ");
+    let rules = rule(&format!("topic = 'product.updated'\nid = '1'\npayload.a = \"{{{{ {many} }}}}\""));
+    let derived = derive(&rules, at(post("x=1").exchange(), 0));
+    assert!(notes(&derived)[0].contains("too many look-ups"), "{:?}", notes(&derived));
+}
+
+#[test]
+fn more_items_than_the_bound_give_no_events_at_all() {
+    let rules = rule("topic = 'product.deleted'\nfor_each = 'range(10001)'\nid = '{{ item }}'");
+    let derived = derive(&rules, at(post("x=1").exchange(), 0));
+    assert!(derived.events.is_empty());
+    assert!(notes(&derived)[0].contains("more than 10000 items"), "{:?}", notes(&derived));
 }

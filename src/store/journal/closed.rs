@@ -1,0 +1,135 @@
+//! Partitions that are not written any more: opened when they are read, compared with their seals, mended, removed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::MutexGuard;
+
+use super::super::StoreError;
+use super::super::disk::{Disk, directory_bytes};
+use super::super::ledger::Ledger;
+use super::super::mend;
+use super::super::partition::{Sealed, directory_name, failing};
+use super::super::scan::survey;
+use super::{Journal, lock};
+
+/// Closed partitions open at once; each has a cache and a thread of its own.
+const OPEN_CLOSED: usize = 2;
+
+/// Cache of a closed partition, in bytes.
+const CLOSED_CACHE: u64 = 2 << 20;
+
+/// Closed partitions.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Shelf {
+    pub(in crate::store) closed: BTreeMap<u64, Closed>,
+    /// Those open now, the last used at the end.
+    pub(in crate::store) open: Vec<(u64, Disk)>,
+    pub(in crate::store) ledger: Ledger,
+}
+
+/// One closed partition.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Closed {
+    /// What `sealed.json` says.
+    pub(in crate::store) sealed: Sealed,
+    /// Bytes on disk.
+    pub(in crate::store) bytes: u64,
+    /// Whether this process has compared it with `sealed.json`.
+    pub(in crate::store) verified: bool,
+}
+
+impl Shelf {
+    pub(super) fn put_open(&mut self, first: u64, disk: Disk) {
+        self.open.push((first, disk));
+        if self.open.len() > OPEN_CLOSED {
+            self.open.remove(0);
+        }
+    }
+}
+
+impl Journal {
+    /// Compares one closed partition that was not yet looked at with its seal. `false` when all have been.
+    pub(in crate::store) fn verify_next(&self) -> Result<bool, StoreError> {
+        let mut shelf = lock(&self.shelf);
+        let due = shelf.closed.values().rev().find(|closed| !closed.verified).map(|closed| closed.sealed.first);
+        if let Some(first) = due {
+            self.open_closed(&mut shelf, first)?;
+        }
+        Ok(due.is_some())
+    }
+
+    /// Removes the oldest closed partition; its directory is gone then, and its disk free.
+    pub(in crate::store) fn remove_oldest(&self) -> Result<Option<Closed>, StoreError> {
+        let mut shelf = lock(&self.shelf);
+        let Some((first, closed)) = shelf.closed.first_key_value().map(|(first, closed)| (*first, closed.clone()))
+        else {
+            return Ok(None);
+        };
+        shelf.ledger.kept_from = shelf.ledger.kept_from.max(closed.sealed.last + 1);
+        shelf.ledger.write(&self.dir)?;
+        shelf.open.retain(|(open, _)| *open != first);
+        shelf.closed.remove(&first);
+        let dir = self.dir.join(directory_name(first));
+        std::fs::remove_dir_all(&dir).map_err(|error| failing(&dir, &error))?;
+        Ok(Some(closed))
+    }
+
+    /// Opens a closed partition, comparing it with its seal the first time; mends it where they differ. `None` if nothing
+    /// of it could be saved.
+    pub(super) fn open_closed(
+        &self,
+        shelf: &mut MutexGuard<'_, Shelf>,
+        first: u64,
+    ) -> Result<Option<Disk>, StoreError> {
+        if let Some(at) = shelf.open.iter().position(|(open, _)| *open == first) {
+            let entry = shelf.open.remove(at);
+            shelf.open.push(entry.clone());
+            return Ok(Some(entry.1));
+        }
+        let Some(closed) = shelf.closed.get(&first).cloned() else { return Ok(None) };
+        let dir = self.dir.join(directory_name(first));
+        let opened = if dir.is_dir() { Disk::open(&dir, CLOSED_CACHE) } else { Err(gone(&dir)) };
+        let fits = opened.and_then(|disk| {
+            let whole = closed.verified || closed.sealed.fits(&survey(&disk, first, |_| Ok(()))?);
+            Ok(whole.then_some(disk))
+        });
+        let disk = match fits {
+            Ok(Some(disk)) => {
+                if let Some(closed) = shelf.closed.get_mut(&first) {
+                    closed.verified = true;
+                }
+                disk
+            }
+            Ok(None) | Err(StoreError::Corrupt { .. }) => match self.mend(shelf, &closed.sealed)? {
+                Some(disk) => disk,
+                None => return Ok(None),
+            },
+            Err(error) => return Err(error),
+        };
+        shelf.put_open(first, disk.clone());
+        Ok(Some(disk))
+    }
+
+    fn mend(&self, shelf: &mut Shelf, sealed: &Sealed) -> Result<Option<Disk>, StoreError> {
+        let mended = mend::mend(&self.dir, sealed.first, self.clock.now())?;
+        self.note(mended.text(self.name, sealed));
+        let Some(new) = mended.sealed else {
+            shelf.closed.remove(&sealed.first);
+            shelf.ledger.gaps.push((sealed.first, sealed.last));
+            shelf.ledger.write(&self.dir)?;
+            return Ok(None);
+        };
+        let dir = self.dir.join(directory_name(sealed.first));
+        let disk = Disk::open(&dir, CLOSED_CACHE)?;
+        if new.last < sealed.last {
+            shelf.ledger.gaps.push((new.last + 1, sealed.last));
+            shelf.ledger.write(&self.dir)?;
+        }
+        shelf.closed.insert(sealed.first, Closed { bytes: directory_bytes(&dir), sealed: new, verified: true });
+        Ok(Some(disk))
+    }
+}
+
+fn gone(dir: &Path) -> StoreError {
+    StoreError::Corrupt { place: dir.display().to_string(), text: "the directory is gone".to_owned() }
+}
