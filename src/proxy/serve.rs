@@ -126,7 +126,11 @@ where
 }
 
 async fn drain(mut open: JoinSet<()>, shared: &Shared) {
-    let all = async { while open.join_next().await.is_some() {} };
+    let all = async {
+        while open.join_next().await.is_some() {}
+        // Its sender is in `shared`: no error.
+        let _ = shared.under_way.subscribe().wait_for(|count| *count == 0).await;
+    };
     if timeout(shared.config.drain, all).await.is_err() {
         while open.try_join_next().is_some() {}
         for _ in 0..open.len() {

@@ -152,6 +152,31 @@ async fn a_visitor_who_leaves_still_causes_the_event() {
     house.close().await;
 }
 
+/// The stop comes between the visitor's leaving and the shop's answer: it waits for that, and the event is in the journal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_waits_for_what_visitors_have_left() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let shop = Scripted::start(move |turn| {
+        turn.request();
+        wait.lock().unwrap().recv().unwrap();
+        turn.peer.send(OK);
+    });
+    let house = House::open(&shop, RULES).await;
+    let mut visitor = house.visitor();
+    visitor.send(form("/save", "id=1"));
+    eventually("the shop has the request", || shop.requests().len() == 1);
+    visitor.reset();
+    eventually("it runs on", || house.metric("shopbell_tap_ran_on_total") == 1);
+    let address = house.running.proxy_addr;
+    let closing = tokio::spawn(house.close());
+    eventually("it stops", || std::net::TcpStream::connect(address).is_err());
+    go.send(()).unwrap();
+    let house = House::open_in(closing.await.unwrap(), shop.address).await.unwrap();
+    assert_eq!(house.events().await[0].id.as_deref(), Some("1"));
+    house.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_before_us_shows_in_urls_only_where_the_proxy_is_trusted() {
     let shop = Scripted::answering("HTTP/1.1 302 Found\r\nLocation: /list\r\nContent-Length: 0\r\n\r\n");

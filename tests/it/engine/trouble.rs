@@ -48,6 +48,43 @@ async fn a_receiver_that_is_gone_comes_back() {
     house.close().await;
 }
 
+/// Everything inside stands still, as under a debugger: visitors are served by threads of their own, watched ones after the hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shop_goes_on_while_everything_inside_stands_still() {
+    let shop = Scripted::answering(FOUND);
+    let house = House::open(&shop, &rules("http://127.0.0.1:9/")).await;
+    let held = std::sync::Arc::new(std::sync::RwLock::new(()));
+    let hold = held.write().unwrap();
+    let stuck: Vec<_> = (0..2)
+        .map(|_| {
+            let (held, (entered, has_entered)) = (std::sync::Arc::clone(&held), std::sync::mpsc::channel());
+            let task = tokio::spawn(async move {
+                entered.send(()).unwrap();
+                drop(held.read());
+            });
+            has_entered.recv().unwrap();
+            task
+        })
+        .collect();
+    let mut visitor = house.visitor();
+    for n in 0..100 {
+        visitor.send(form("/unwatched", &format!("id={n}")));
+        assert_eq!(visitor.answer().first(), "HTTP/1.1 302 Found");
+    }
+    let head = house.head();
+    for n in 0..3 {
+        visitor.send(form("/save", &format!("id={n}")));
+        assert_eq!(visitor.answer().first(), "HTTP/1.1 302 Found");
+    }
+    assert_eq!(house.head(), head, "nothing inside has moved");
+    drop(hold);
+    for task in stuck {
+        task.await.unwrap();
+    }
+    assert_eq!(house.wait_for_events(3).await.len(), 3);
+    house.close().await;
+}
+
 /// A webhook that comes with an edit gets what happens right after it, whoever is faster.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_webhook_misses_nothing_that_follows_its_edit() {
