@@ -1,5 +1,7 @@
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::support::house::form;
 use crate::support::process::Process;
@@ -22,7 +24,7 @@ payload.text = "{{ form.text }}"
     .to_owned();
     if let Some(receiver) = receiver {
         let url = receiver.url("/");
-        rules += &format!("[webhook.w]\ntopic = \"*\"\nurl = \"{url}\"\nsecret = \"s\"\n");
+        rules = format!("{rules}[webhook.w]\ntopic = \"*\"\nurl = \"{url}\"\nsecret = \"s\"\n");
     }
     std::fs::create_dir(dir.join("rules")).unwrap();
     std::fs::write(dir.join("rules/r.toml"), rules).unwrap();

@@ -1,5 +1,5 @@
 use std::task::Poll;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use shopbell::id::{Seq, WebhookId};
 use shopbell::model::{NoticeKind, Write};

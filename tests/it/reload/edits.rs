@@ -52,7 +52,7 @@ async fn a_half_written_file_never_takes_effect() {
     file.write_all(rule("one").as_bytes()).unwrap();
     file.flush().unwrap();
     // Other edits come meanwhile; they wait with it. Longer than any look at the directory takes:
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     fs::write(house.rules().join("other.toml"), rule("other")).unwrap();
     eventually("time passes", || begun.elapsed().as_millis() > 1_500);
     let place = file.stream_position().unwrap();

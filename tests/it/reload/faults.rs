@@ -81,6 +81,9 @@ async fn a_bad_directory_keeps_the_old_set_whole() {
     house.close().await;
 }
 
+/// Something that breaks the directory.
+type Break<'a> = &'a dyn Fn();
+
 /// A restart over a broken, emptied or missing directory runs on the last good set, says so, and takes the mended one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_good_set_survives_restarts() {
@@ -88,7 +91,6 @@ async fn the_last_good_set_survives_restarts() {
     let dir = house.rules();
     let file = dir.join("rules.toml");
     let good = fs::read_to_string(&file).unwrap();
-    type Break<'a> = &'a dyn Fn();
     let broken: Break<'_> = &|| fs::write(&file, "[event.one]\n").unwrap();
     let emptied: Break<'_> = &|| fs::remove_file(&file).unwrap();
     let missing: Break<'_> = &|| fs::remove_dir_all(&dir).unwrap();

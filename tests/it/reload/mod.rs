@@ -9,7 +9,9 @@ mod webhooks; // secrets, ids that are kept
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use shopbell::engine::Rules;
 
