@@ -34,7 +34,7 @@ pub struct EngineObserver(Arc<Intake>);
 #[derive(Debug)]
 struct Intake {
     rules: Rules,
-    intake: mpsc::Sender<Observed>,
+    queue: mpsc::Sender<Observed>,
     counters: EngineCounters,
     notes: Notes,
     /// The journal refused the last commit: nobody is held for it until it works again.
@@ -81,7 +81,7 @@ impl Engine {
         shutdown: watch::Receiver<bool>,
     ) -> (EngineObserver, Self) {
         let (notes, noting) = Notes::start(store.clone(), clock, counters.clone());
-        let (intake, observed) = mpsc::channel(INTAKE);
+        let (queue, observed) = mpsc::channel(INTAKE);
         let (evaluating, evaluated) = mpsc::channel(EVALUATING);
         let (derived_sender, derived) = mpsc::channel(commit::GROUP);
         let overlay = Arc::new(Overlay::default());
@@ -105,7 +105,7 @@ impl Engine {
             failing: Arc::clone(&failing),
         };
         let committing = tokio::spawn(committer.run(derived, given_up));
-        let observer = EngineObserver(Arc::new(Intake { rules, intake, counters, notes, failing }));
+        let observer = EngineObserver(Arc::new(Intake { rules, queue, counters, notes, failing }));
         (observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up })
     }
 
@@ -146,7 +146,7 @@ impl Observer for EngineObserver {
     fn observe(&self, ticket: Ticket, exchange: Exchange, release: Release) {
         // The committer tells of them; here they only stop waiting.
         let release = if self.0.failing.load(Ordering::Relaxed) { released() } else { release };
-        match self.0.intake.try_send(Observed { ticket, exchange, release }) {
+        match self.0.queue.try_send(Observed { ticket, exchange, release }) {
             Ok(()) => {
                 self.0.counters.exchanges.inc();
             }

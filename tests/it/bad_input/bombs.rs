@@ -76,7 +76,7 @@ fn gzip_bombs_pass_and_are_not_unpacked() {
 
     let visit = |number: usize| {
         let mut visitor = process.visitor();
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             let kind = "application/x-www-form-urlencoded";
             visitor.send(format!("POST /sent HTTP/1.1\r\nHost: a\r\n{}", head(kind, bomb.len())));
             visitor.send(&bomb);

@@ -102,7 +102,7 @@ fn addresses_that_cannot_be() {
     let own = |host: &str| format!("http://{host}:{free}");
     let listen = |host: &str| format!("{host}:{free}");
     let rows = [
-        (taken.clone(), own("127.0.0.1"), 1, "in use"),
+        (taken, own("127.0.0.1"), 1, "in use"),
         ("192.0.2.1:80".into(), own("127.0.0.1"), 1, "cannot listen on 192.0.2.1:80"),
         // A loop: the shop would be shopbell itself, under whatever name.
         (listen("127.0.0.1"), own("127.0.0.1"), 2, "own address"),

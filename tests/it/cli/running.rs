@@ -1,7 +1,7 @@
 //! A process in front of a shop, and the commands that talk to it.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

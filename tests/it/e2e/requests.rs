@@ -41,7 +41,7 @@ fn multipart(file_bytes: usize) -> Vec<u8> {
     body.extend_from_slice(
         b"--XX\r\nContent-Disposition: form-data; name=\"image\"; filename=\"tea.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n",
     );
-    body.extend((0..file_bytes).map(|n| (n % 251) as u8));
+    body.extend((0..=250).cycle().take(file_bytes));
     for (name, value) in [("product[1][name]", "Gr\u{fc}ner Tee"), ("tags[]", "a"), ("tags[]", "b")] {
         body.extend_from_slice(
             format!("\r\n--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}").as_bytes(),

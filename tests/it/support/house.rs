@@ -99,10 +99,10 @@ impl House {
                 head.changed().await.expect("the store is open");
             }
         };
-        match tokio::time::timeout(PATIENCE, all).await {
-            Ok(events) => events,
-            Err(_) => panic!("{count} events were expected, got {:#?}", self.events().await),
-        }
+        let Ok(events) = tokio::time::timeout(PATIENCE, all).await else {
+            panic!("{count} events were expected, got {:#?}", self.events().await)
+        };
+        events
     }
 
     /// Notices of the log, oldest first.
@@ -126,10 +126,10 @@ impl House {
                 tokio::task::yield_now().await;
             }
         };
-        match tokio::time::timeout(PATIENCE, found).await {
-            Ok(notice) => notice,
-            Err(_) => panic!("no notice says {text:?}: {:#?}", self.notices().await),
-        }
+        let Ok(notice) = tokio::time::timeout(PATIENCE, found).await else {
+            panic!("no notice says {text:?}: {:#?}", self.notices().await)
+        };
+        notice
     }
 
     /// A metric of `/metrics`, labels and all as written there; 0 where it is absent.
