@@ -9,7 +9,7 @@ use shopbell::model::record::EventEntry;
 use shopbell::model::{Identity, Timestamp, Waiting, WebhookName, Write};
 use shopbell::store::{LogQuery, Options, Store, StoreError};
 
-use super::support::{NOW, cursor, entry, event, ids, notice, open, open_with, partitions, remember, title};
+use super::support::{NOW, copy, cursor, entry, event, ids, notice, open, open_with, partitions, remember, title};
 
 /// Options under which every group begins a new partition.
 fn tiny() -> Options {
@@ -44,18 +44,6 @@ fn flip(path: &Path, needle: &str) {
 fn set_aside(data: &Path, room: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(data.join(room)).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.to_str().unwrap().contains(".damaged-")).collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            assert!(fs::copy(entry.path(), target).is_ok());
-        }
-    }
 }
 
 #[tokio::test]

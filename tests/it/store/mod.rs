@@ -3,6 +3,7 @@
 mod conformance; // commit, read back, order, visibility, reopening
 mod crash; // kill -9 and full disks, in a process of their own
 mod damage; // flipped bytes, lost files, old and broken state
+pub(crate) mod fixture; // a directory of an older version
 mod models; // random use against a model in memory
 mod retention; // partitions that go, bounds that hold
 mod search; // the log as people search it
