@@ -68,6 +68,7 @@ fn query(params: LogParams, now: Timestamp) -> Result<LogQuery, ApiError> {
         id: params.id,
         text: params.text,
         kinds,
+        ..LogQuery::default()
     })
 }
 

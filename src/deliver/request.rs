@@ -36,6 +36,7 @@ pub(super) const SPELLING: &[&str] = &[
     "X-WC-Webhook-Signature",
     "X-WC-Webhook-ID",
     "X-WC-Webhook-Delivery-ID",
+    "X-Webhook-Replay-Of",
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",
@@ -43,7 +44,7 @@ pub(super) const SPELLING: &[&str] = &[
 
 /// The id of the delivery of event `uid` to `webhook`: the same over retries and crashes, another for each `replay`
 /// (0: none). 32 hex digits, like WooCommerce's, but never the same for two deliveries.
-pub(super) fn delivery_id(instance: &[u8; 32], uid: EventUid, webhook: WebhookId, replay: u32) -> String {
+pub fn delivery_id(instance: &[u8; 32], uid: EventUid, webhook: WebhookId, replay: u32) -> String {
     let parts: [&[u8]; 3] = [&uid.0, &webhook.0.to_be_bytes(), &replay.to_be_bytes()];
     let mut id = hex(&mac::hmac_sha256(instance, &parts));
     id.truncate(DELIVERY_ID_DIGITS);
@@ -126,6 +127,7 @@ fn is_reserved(name: &HeaderName) -> bool {
         "webhook-id",
         "webhook-timestamp",
         "webhook-signature",
+        "x-webhook-replay-of",
     ];
     NAMES.contains(&name.as_str()) || name.as_str().starts_with("x-wc-webhook-")
 }

@@ -104,6 +104,12 @@ pub struct Attempt {
     /// Id of the delivery, the same over retries; empty for a ping.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub delivery: String,
+    /// The delivery this one sends again, where that had been delivered: its id (`X-Webhook-Replay-Of`).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub replay_of: String,
+    /// The run that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u32>,
     /// 1 for the first.
     pub number: u32,
     /// Why it was made.

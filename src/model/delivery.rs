@@ -93,12 +93,23 @@ pub struct Outcome {
     pub about: String,
     /// Id of the delivery.
     pub delivery: String,
+    /// Its replay number: 0 for the first delivery of the event, else the run that made it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replay: u32,
+    /// The run that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u32>,
     /// Attempts made.
     pub attempts: u32,
     /// How it ended.
     pub end: DeliveryEnd,
     /// The webhook's `failure_count` after it.
     pub failure_count: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

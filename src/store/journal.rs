@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::StoreError;
 use super::disk::Disk;
-use super::partition::Active;
+use super::partition::{Active, directory_name};
 use super::record::{Encoded, Stored};
 use super::scan::{Found, Walk};
 use crate::clock::{Clock, Timestamp};
@@ -84,6 +84,11 @@ impl Journal {
         let mut firsts: Vec<u64> = lock(&self.shelf).closed.keys().copied().collect();
         firsts.push(self.active().0);
         firsts
+    }
+
+    /// The directory of the partition that begins at `first`.
+    pub(super) fn partition_dir(&self, first: u64) -> PathBuf {
+        self.dir.join(directory_name(first))
     }
 
     /// The closed partitions, oldest first.

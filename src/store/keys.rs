@@ -37,6 +37,8 @@ pub(super) mod row {
     pub(in crate::store) const ONCE: u8 = b'O';
     /// A match that waits.
     pub(in crate::store) const PENDING: u8 = b'P';
+    /// A run that sends deliveries again.
+    pub(in crate::store) const RUN: u8 = b'R';
 }
 
 /// Key of one value of a journal's record.

@@ -7,7 +7,9 @@ mod counters;
 mod disk;
 mod files;
 mod handle;
+mod index;
 mod journal;
+mod keeper;
 mod keys;
 mod kinds;
 mod ledger;
@@ -31,7 +33,7 @@ use crate::model::{Health, Identity, Waiting};
 
 pub use counters::Counters;
 pub use handle::Store;
-pub use query::{LogLine, LogQuery};
+pub use query::{LogLine, LogPage, LogPosition, LogQuery, StatusCodes};
 
 /// Limits and switches of a store.
 #[derive(Clone, Debug)]

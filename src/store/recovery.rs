@@ -89,7 +89,7 @@ impl Replay<'_> {
         for writes in checkpoint::writes(&found).chunks(BATCH) {
             self.state.apply(writes, 0, 0)?;
         }
-        self.state.raise_next_webhook(found.next_webhook)?;
+        self.state.raise_next(found.next_webhook, found.next_run)?;
         self.run(Position { events: seq + 1, ..at }, self.head(), Keep::All)
     }
 

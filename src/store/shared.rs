@@ -17,6 +17,10 @@ use super::{Options, Recovery, StoreError, files, shelve};
 use crate::clock::Clock;
 use crate::id::Seq;
 use crate::model::Event;
+use crate::model::record::LogEntry;
+
+/// Entries of the log with their sequences, and where to go on.
+pub(super) type LogPage = (Vec<(Seq, LogEntry)>, Seq);
 
 /// The open directory. Fields are dropped in order: the lock is given back last.
 #[derive(Debug)]
@@ -26,6 +30,7 @@ pub(super) struct Shared {
     pub(super) state: State,
     pub(super) ring: Ring,
     pub(super) head: watch::Sender<Seq>,
+    pub(super) log_head: watch::Sender<Seq>,
     pub(super) counters: Counters,
     pub(super) options: Options,
     pub(super) clock: Clock,
@@ -67,9 +72,22 @@ impl Shared {
         let checkpoint_log = AtomicU64::new(replay.last_checkpoint_log()?);
         state.sync()?;
         let head = watch::Sender::new(Seq(events.next()));
+        let log_head = watch::Sender::new(Seq(log.next()));
         let (ring, counters) = (Ring::default(), Counters::default());
-        let shared =
-            Self { events, log, state, ring, head, counters, options, clock, instance, checkpoint_log, _lock: lock };
+        let shared = Self {
+            events,
+            log,
+            state,
+            ring,
+            head,
+            log_head,
+            counters,
+            options,
+            clock,
+            instance,
+            checkpoint_log,
+            _lock: lock,
+        };
         Ok((Arc::new(shared), Recovery { notes }))
     }
 
@@ -86,6 +104,20 @@ impl Shared {
             }
         }
         Ok((events, Seq(next)))
+    }
+
+    /// Entries of the log from `from` on.
+    pub(super) fn log_from(&self, from: u64, limit: usize) -> Result<LogPage, StoreError> {
+        let (records, next) = self.log.read(from, u64::MAX, limit)?;
+        let mut entries = Vec::with_capacity(records.len());
+        for stored in &records {
+            match stored.log_entry() {
+                Ok(Some(entry)) => entries.push((Seq(stored.place.seq), entry)),
+                Ok(None) => {}
+                Err(error) => self.log.note(error.to_string()),
+            }
+        }
+        Ok((entries, Seq(next)))
     }
 
     /// One event, from memory or from the journal.

@@ -13,7 +13,7 @@ use super::keys::{self, row};
 use super::rows::{self, Meta};
 use super::{StoreError, WebhookState};
 use crate::id::{Seq, WebhookId};
-use crate::model::{Health, Identity, Known, WebhookName, Write};
+use crate::model::{Health, Identity, Known, Run, WebhookName, Write};
 
 /// Cache of the state's database, in bytes.
 const CACHE: u64 = 32 << 20;
@@ -71,7 +71,9 @@ impl State {
     fn check(&self) -> Result<(), StoreError> {
         let meta = self.meta();
         let mut rows = 0;
-        for kind in [row::NAME, row::CURSOR, row::FINISHED, row::WAITING, row::DEFERRED, row::HEALTH, row::PENDING] {
+        for kind in
+            [row::NAME, row::CURSOR, row::FINISHED, row::WAITING, row::DEFERRED, row::HEALTH, row::PENDING, row::RUN]
+        {
             rows += self.count(kind, u64::MAX)?;
         }
         let limit = COUNTED_ROWS + 1;
@@ -128,11 +130,12 @@ impl State {
         Ok(evicted)
     }
 
-    /// Webhook ids below `next` are never given away again.
-    pub(super) fn raise_next_webhook(&self, next: u64) -> Result<(), StoreError> {
+    /// Ids of webhooks below `webhook` and numbers of runs below `run` are never given away again.
+    pub(super) fn raise_next(&self, webhook: u64, run: u32) -> Result<(), StoreError> {
         let disk = self.disk()?;
         let mut meta = lock(&self.meta);
-        let raised = Meta { next_webhook: meta.next_webhook.max(next), ..meta.clone() };
+        let (next_webhook, next_run) = (meta.next_webhook.max(webhook), meta.next_run.max(run));
+        let raised = Meta { next_webhook, next_run, ..meta.clone() };
         let changes = Changes::new(&disk, raised, self.bounds).finish()?;
         disk.apply(changes.batch)?;
         *meta = changes.meta;
@@ -193,6 +196,15 @@ impl State {
             names.push(rows::decode(&value)?);
         }
         Ok((names, self.meta().next_webhook.max(1)))
+    }
+
+    /// The runs, oldest first, and the next number.
+    pub(super) fn runs(&self) -> Result<(Vec<Run>, u32), StoreError> {
+        let mut runs = Vec::new();
+        for (_, value) in self.rows(&[row::RUN])? {
+            runs.push(rows::decode(&value)?);
+        }
+        Ok((runs, self.meta().next_run.max(1)))
     }
 
     /// Rows whose key begins with `prefix`. For the small sets only, never for what is remembered of resources.

@@ -158,6 +158,7 @@ impl Writer {
         }
         if let Some((mut seq, entries)) = logs {
             Counters::add(&shared.counters.log_groups, entries.len() as u64);
+            shared.log_head.send_replace(Seq(shared.log.next()));
             for entry in entries {
                 let count = entry.ready.records.len() as u64;
                 answer(entry.reply, Ok(Seq(seq)));

@@ -212,6 +212,17 @@ impl Queue {
         }
     }
 
+    /// Makes one delivery due now, or the one of its group that stands before it. Gives whether it is still owed.
+    pub(super) fn hurry_one(&mut self, seq: Seq) -> bool {
+        let Some(entry) = self.entries.get(&seq) else { return seq >= self.read };
+        let head = self.lanes.get(&entry.lane).and_then(|lane| lane.front()).copied().unwrap_or(seq);
+        if let Some(Phase::Due(due)) = self.entries.get(&head).map(|entry| entry.phase) {
+            self.due.remove(&(due, head));
+            self.make_ready(head);
+        }
+        true
+    }
+
     /// Deliveries in flight, and those whose result is not yet on disk.
     pub(super) fn busy(&self) -> usize {
         self.busy

@@ -34,14 +34,22 @@ impl Scheduler {
                 self.give_turn(id);
                 continue;
             }
-            if slot.queue.busy() >= slot.allowance(&webhook) {
+            if slot.queue.busy() + slot.replays.busy() >= slot.allowance(&webhook) {
+                continue;
+            }
+            if slot.replays.go_first() {
+                self.start_replay(id, webhook);
                 continue;
             }
             if let Some(ready) = slot.queue.next(now) {
                 let (means, spelling) = (self.means.clone(), slot.spelling.clone());
-                let task = self.running.spawn(flight::deliver(means, Arc::clone(&webhook), spelling, ready.clone()));
+                let task = self.running.spawn(flight::deliver(means, Arc::clone(&webhook), spelling, ready.clone(), 0));
                 self.flights.insert(task.id(), Flight { webhook, at: now, cargo: Cargo::Delivery(ready) });
                 self.give_turn(id);
+                continue;
+            }
+            if slot.replays.waits() {
+                self.start_replay(id, webhook);
                 continue;
             }
             if let Some(due) = slot.queue.next_due() {
@@ -74,7 +82,16 @@ impl Scheduler {
             }
         };
         let Some(mut flight) = self.flights.remove(&id) else { return };
+        if matches!(flight.cargo, Cargo::Replay(_)) {
+            self.replay_landed(flight.webhook.id);
+        }
         match (&mut flight.cargo, landing) {
+            (Cargo::Replay(replay), Some(Landing::Delivered { event, delivery, report })) => {
+                let caller = replay.reply.take();
+                self.replayed(&flight, caller, &event, delivery, *report);
+            }
+            // It panicked: whoever asked learns it by the missing answer.
+            (Cargo::Replay(_), _) => {}
             (Cargo::Ping(reply), Some(Landing::Pinged(report))) => {
                 let reply = reply.take();
                 self.pinged(&flight, *report, reply);
@@ -165,6 +182,8 @@ impl Scheduler {
                 topic: event.topic.clone(),
                 about: flight::about(event),
                 delivery,
+                replay: 0,
+                run: None,
                 attempts: made,
                 end,
                 failure_count,
@@ -191,7 +210,13 @@ impl Scheduler {
 
     /// What the attempt says about the webhook. Gives whether it is disabled now. An answer of an address that is no
     /// longer the webhook's says nothing.
-    fn take_health(&mut self, webhook: &Webhook, decision: Decision, report: &Report, now: Timestamp) -> bool {
+    pub(super) fn take_health(
+        &mut self,
+        webhook: &Webhook,
+        decision: Decision,
+        report: &Report,
+        now: Timestamp,
+    ) -> bool {
         let current = |table: &Arc<Webhook>| table.url == webhook.url;
         let Some(slot) = self.slots.get_mut(&webhook.id).filter(|slot| slot.webhook.as_ref().is_some_and(current))
         else {
@@ -217,7 +242,7 @@ impl Scheduler {
 }
 
 /// For people: what was decided after an attempt.
-fn decision_text(decision: Decision, status: Option<u16>, made: u32, now: Timestamp) -> String {
+pub(super) fn decision_text(decision: Decision, status: Option<u16>, made: u32, now: Timestamp) -> String {
     match decision {
         Decision::Delivered if status.is_some_and(|status| status >= 300) => {
             "delivered; the redirect was not followed".to_owned()
@@ -230,7 +255,7 @@ fn decision_text(decision: Decision, status: Option<u16>, made: u32, now: Timest
 }
 
 /// A number from 0 up to 1.
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     let mut bytes = [0; 4];
     fill_random(&mut bytes);
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)

@@ -8,6 +8,7 @@ mod attempts;
 mod commands;
 mod journal;
 mod outbox;
+mod replays;
 mod slots;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -29,6 +30,7 @@ use crate::store::Store;
 
 pub(super) use commands::Command;
 use outbox::{Batch, Outbox};
+pub(super) use replays::{Replay, Replayed};
 use slots::Slot;
 
 /// Attempts of all webhooks at once, with those whose result is not on disk yet.
@@ -184,6 +186,7 @@ impl Scheduler {
         for (_, flight) in std::mem::take(&mut self.flights) {
             let event = match &flight.cargo {
                 flight::Cargo::Delivery(ready) => ready.event.clone(),
+                flight::Cargo::Replay(replay) => Some(std::sync::Arc::clone(&replay.event)),
                 flight::Cargo::Ping(_) => None,
             };
             let report = Report::failed(FailureClass::Shutdown, "shopbell stopped before the receiver answered");

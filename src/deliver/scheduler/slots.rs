@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 use super::Scheduler;
+use super::replays::Replays;
 use crate::deliver::queue::Queue;
 use crate::deliver::spelling;
 use crate::id::WebhookId;
@@ -23,6 +24,8 @@ pub(super) struct Slot {
     pub(super) webhook: Option<Arc<Webhook>>,
     pub(super) health: Health,
     pub(super) queue: Queue,
+    /// What runs send again.
+    pub(super) replays: Replays,
     /// How header names are spelt.
     pub(super) spelling: Extensions,
     /// It stands in the line of those that may have something to send.
@@ -105,7 +108,15 @@ impl Scheduler {
             self.outbox.health.insert(id, health.clone());
             self.outbox.touched.insert(id);
         }
-        Slot { webhook: None, health, queue, spelling: Extensions::new(), has_turn: false, pinging: false }
+        Slot {
+            webhook: None,
+            health,
+            queue,
+            replays: Replays::default(),
+            spelling: Extensions::new(),
+            has_turn: false,
+            pinging: false,
+        }
     }
 
     /// Something of a webhook changed that may let it read, ping or send.

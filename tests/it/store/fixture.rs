@@ -41,7 +41,8 @@ async fn make() {
         let entry = EventEntry::Event(Box::new(numbered(order)));
         store.commit(vec![entry], vec![remember(order, "kept")]).await.unwrap();
     }
-    let health = Health { failed_attempts: 1, pinged_url: Some("https://1.example/in".to_owned()), ..Health::default() };
+    let health =
+        Health { failed_attempts: 1, pinged_url: Some("https://1.example/in".to_owned()), ..Health::default() };
     let waiting = Waiting { attempts: 1, due: Timestamp::from_millis(NOW), group: numbered("2").group };
     let failed = Verdict::Failed { class: FailureClass::Status, text: "500".to_owned() };
     let entries = vec![

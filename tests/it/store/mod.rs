@@ -8,3 +8,5 @@ mod models; // random use against a model in memory
 mod retention; // partitions that go, bounds that hold
 mod search; // the log as people search it
 mod support; // events, stores in temporary directories
+
+pub(crate) use support::copy;

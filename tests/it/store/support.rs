@@ -100,7 +100,7 @@ pub(super) fn partitions(data: &Path, journal: &str) -> Vec<PathBuf> {
 }
 
 /// Copies a directory.
-pub(super) fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
