@@ -124,6 +124,15 @@ impl<'a> Changes<'a> {
         Ok(evicted)
     }
 
+    /// Takes a row out, remembered or not.
+    pub(super) fn drop_row(&mut self, key: Vec<u8>) -> Result<(), StoreError> {
+        const NOTHING: Option<&()> = None;
+        match key.first() {
+            Some(&(row::KNOWN | row::ALIAS | row::SESSION | row::SESSION_KEY | row::ONCE)) => self.remember(key, None),
+            _ => self.put(key, NOTHING),
+        }
+    }
+
     /// The batch.
     pub(super) fn finish(self) -> Result<Done, StoreError> {
         let mut batch = Batch::default();

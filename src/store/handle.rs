@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::Counters;
+use super::erase::{self, Erase, Erased};
 use super::index;
 use super::journal::lock;
 use super::keeper;
@@ -57,9 +58,9 @@ impl Store {
             Writer::new(own, requests).run();
         };
         let writer = writer.spawn(write).map_err(fault)?;
-        let (own, stopped) = (shared.clone(), stop.clone());
+        let (own, stopped, weak) = (shared.clone(), stop.clone(), queue.downgrade());
         let keeper = thread::Builder::new().name("store-keeper".to_owned());
-        let keeper = keeper.spawn(move || keeper::run(&own, &stopped)).map_err(fault)?;
+        let keeper = keeper.spawn(move || keeper::run(&own, &weak, &stopped)).map_err(fault)?;
         let inner = Inner {
             shared,
             queue: Some(queue),
@@ -185,6 +186,18 @@ impl Store {
     /// of the log, and through the one that is written.
     pub async fn delivery(&self, id: String) -> Result<Vec<(Seq, LogEntry)>, StoreError> {
         self.blocking(move |shared| index::entries(shared, &id)).await
+    }
+
+    /// Erases all that tells of one customer or order, in the journals and in the state; durable once begun: what a stop
+    /// breaks off goes on at the next start. With `only_count` it tells what that would be, and changes nothing.
+    pub async fn erase(&self, erase: Erase, only_count: bool) -> Result<Erased, StoreError> {
+        if only_count {
+            return self.blocking(move |shared| erase::count(shared, &erase)).await;
+        }
+        let (queue, stop) = (self.inner.queue.clone(), self.inner.stop.clone());
+        let queue = queue.map(|queue| queue.downgrade());
+        let roll = move || keeper::roll(queue.as_ref().and_then(mpsc::WeakSender::upgrade));
+        self.blocking(move |shared| erase::run(shared, &erase, &roll, &stop)).await
     }
 
     /// What the store has done since it was opened.

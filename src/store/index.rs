@@ -5,7 +5,6 @@
 //! with the record, and one that is missing or damaged is made anew: nothing is lost with it. The partition that is
 //! written (32 MiB at most) is read through.
 
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
-use super::journal::Closed;
+use super::journal::{Closed, lock};
 use super::partition::{failing, write_durably};
 use super::shared::Shared;
 use crate::id::Seq;
@@ -29,11 +28,11 @@ const PAIR: usize = 16;
 /// Records read at once.
 const PAGE: usize = 1_000;
 
-/// Makes the index of one closed partition that has none. `seen` are those known to have one. `false`: none is missing.
-pub(super) fn build_next(shared: &Shared, seen: &mut HashSet<u64>) -> Result<bool, StoreError> {
+/// Makes the index of one closed partition that has none. `false`: none is missing.
+pub(super) fn build_next(shared: &Shared) -> Result<bool, StoreError> {
     for closed in shared.log.closed() {
         let first = closed.sealed.first;
-        if seen.contains(&first) {
+        if lock(&shared.indexed).contains(&first) {
             continue;
         }
         let path = file(shared, &closed);
@@ -46,7 +45,7 @@ pub(super) fn build_next(shared: &Shared, seen: &mut HashSet<u64>) -> Result<boo
                 _ => {}
             }
         }
-        seen.insert(first);
+        lock(&shared.indexed).insert(first);
         return Ok(true);
     }
     Ok(false)

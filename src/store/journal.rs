@@ -3,6 +3,7 @@
 //! Only the writer thread appends, rolls and removes. Reads come from any thread and never wait for a write.
 
 mod closed;
+pub(super) mod rewrite;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -89,6 +90,11 @@ impl Journal {
     /// The directory of the partition that begins at `first`.
     pub(super) fn partition_dir(&self, first: u64) -> PathBuf {
         self.dir.join(directory_name(first))
+    }
+
+    /// The sequence behind the last one of the partition that begins at `first`.
+    pub(super) fn end_of(&self, first: u64) -> u64 {
+        lock(&self.shelf).closed.get(&first).map_or_else(|| self.next(), |closed| closed.sealed.last + 1)
     }
 
     /// The closed partitions, oldest first.

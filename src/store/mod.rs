@@ -5,6 +5,7 @@ mod checkpoint;
 mod compact;
 mod counters;
 mod disk;
+mod erase;
 mod files;
 mod handle;
 mod index;
@@ -32,6 +33,7 @@ use crate::id::Seq;
 use crate::model::{Health, Identity, Waiting};
 
 pub use counters::Counters;
+pub use erase::{Erase, Erased};
 pub use handle::Store;
 pub use query::{LogLine, LogPage, LogPosition, LogQuery, StatusCodes};
 

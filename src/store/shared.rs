@@ -1,9 +1,10 @@
 //! What readers, the writer thread and the verifier share.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
@@ -35,6 +36,14 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) clock: Clock,
     pub(super) instance: [u8; 32],
+    /// The directory.
+    pub(super) data: PathBuf,
+    /// Journals (events, log) that were told to come near their budget.
+    pub(super) near_budget: [AtomicBool; 2],
+    /// Held by whoever erases.
+    pub(super) erasing: Mutex<()>,
+    /// Closed partitions of the log that are known to have an index.
+    pub(super) indexed: Mutex<HashSet<u64>>,
     /// The log's next sequence at the last checkpoint.
     checkpoint_log: AtomicU64,
     _lock: File,
@@ -85,6 +94,10 @@ impl Shared {
             options,
             clock,
             instance,
+            data: data.to_owned(),
+            near_budget: <[AtomicBool; 2]>::default(),
+            erasing: Mutex::default(),
+            indexed: Mutex::default(),
             checkpoint_log,
             _lock: lock,
         };

@@ -24,6 +24,20 @@ const PAGE: usize = 512;
 /// Remembered rows counted at start; where there are more, losing some is noticed only when they are read.
 const COUNTED_ROWS: u64 = 100_000;
 
+/// What becomes of a row.
+#[derive(Debug)]
+pub(super) enum Fate {
+    Stays,
+    Gone,
+    Becomes(Box<Write>),
+}
+
+impl Fate {
+    pub(super) const fn gone_if(gone: bool) -> Self {
+        if gone { Self::Gone } else { Self::Stays }
+    }
+}
+
 /// The state.
 #[derive(Debug)]
 pub(super) struct State {
@@ -77,7 +91,10 @@ impl State {
             rows += self.count(kind, u64::MAX)?;
         }
         let limit = COUNTED_ROWS + 1;
-        let remembered = self.count(row::KNOWN, limit)?.saturating_add(self.count(row::ALIAS, limit)?);
+        let mut remembered = 0_u64;
+        for kind in [row::KNOWN, row::ALIAS, row::SESSION, row::SESSION_KEY, row::ONCE] {
+            remembered = remembered.saturating_add(self.count(kind, limit)?);
+        }
         let counted = meta.remembered <= COUNTED_ROWS;
         if rows != meta.rows || (counted && remembered != meta.remembered) {
             let text = format!(
@@ -128,6 +145,42 @@ impl State {
             }
         }
         Ok(evicted)
+    }
+
+    /// Shows all rows of a kind to `look`, page by page, and does with each what it says, unless that is only to be
+    /// counted. Gives how many did not stay.
+    pub(super) fn sift(
+        &self,
+        kind: u8,
+        only_count: bool,
+        look: impl Fn(&[u8], &[u8]) -> Result<Fate, StoreError>,
+    ) -> Result<u64, StoreError> {
+        let (mut sifted, mut from) = (0, vec![kind]);
+        let end = keys::after_prefix(&[kind]);
+        loop {
+            let disk = self.disk()?;
+            // Nobody changes the page while it is looked at.
+            let mut meta = lock(&self.meta);
+            let to = end.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+            let page = disk.range(&from, to, PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(sifted) };
+            from.clone_from(last);
+            from.push(0);
+            let mut changes = Changes::new(&disk, meta.clone(), self.bounds);
+            for (key, value) in page {
+                match look(&key, &value)? {
+                    Fate::Stays => continue,
+                    Fate::Gone => changes.drop_row(key)?,
+                    Fate::Becomes(write) => changes.write(&write)?,
+                }
+                sifted += 1;
+            }
+            if !only_count {
+                let done = changes.finish()?;
+                disk.apply(done.batch)?;
+                *meta = done.meta;
+            }
+        }
     }
 
     /// Ids of webhooks below `webhook` and numbers of runs below `run` are never given away again.
