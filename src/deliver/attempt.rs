@@ -141,7 +141,7 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Report {
     report.status = Some(status.as_u16());
     report.retry_after = headers.get(RETRY_AFTER).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut room = HEADERS_MAX.1;
-    for (name, value) in headers.iter().filter(|(name, _)| **name != http::header::SET_COOKIE).take(HEADERS_MAX.0) {
+    for (name, value) in headers.iter().take(HEADERS_MAX.0) {
         let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { break };
         room = left;
         report.headers.push((name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::attempt::{self, Report};
 use super::client::Client;
 use super::queue::Ready;
+use super::redact;
 use super::request;
 use super::scheduler::Replay;
 use crate::clock::{Clock, Timestamp};
@@ -89,7 +90,10 @@ pub(super) async fn deliver(
             {
                 request.headers_mut().insert(REPLAY_OF, first);
             }
-            attempt::run(means.client, request, webhook.timeout).await
+            let secrets = redact::secrets(&webhook, request.headers());
+            let mut report = attempt::run(means.client, request, webhook.timeout).await;
+            redact::answer(&mut report, &webhook, &secrets);
+            report
         }
         Err(text) => Report::failed(FailureClass::Unencodable, text),
     };

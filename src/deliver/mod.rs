@@ -6,6 +6,7 @@
 //! | `scheduler/` | the one task that reads the journal, starts attempts and makes results durable |
 //! | `flight.rs`, `attempt.rs` | one delivery on its way, and its one POST with the verdict |
 //! | `request.rs`, `php_json.rs`, `spelling.rs` | the bytes on the wire |
+//! | `redact.rs` | what an answer must not keep |
 //! | `retry.rs` | gaps, jitter, Retry-After |
 //! | `client.rs`, `connector.rs`, `guard.rs` | connections, and where they may go |
 //! | `runs/` | deliveries sent again in the background, one by one or all that fit |
@@ -19,6 +20,7 @@ mod flight;
 mod guard;
 mod php_json;
 mod queue;
+mod redact;
 mod request;
 mod retry;
 mod runs;

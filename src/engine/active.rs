@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::id::{WebhookId, random_password};
-use crate::model::{Secret, Timestamp, Webhook, WebhookName, Write};
+use crate::model::{Redaction, Secret, Timestamp, Webhook, WebhookName, Write};
 use crate::rules::{Ruleset, WebhookConfig};
 
 use super::secrets;
@@ -148,6 +148,7 @@ fn webhook(
         max_delivery_failures: config.max_delivery_failures,
         hold_when_paused: config.hold_when_paused,
         wordpress_json: config.wordpress_json,
+        redact: Redaction::new(&shop.redact),
         held,
         source: shop.url.clone(),
         user_agent: format!("WooCommerce/{} Hookshot (WordPress/{})", shop.wc_version, shop.wp_version),

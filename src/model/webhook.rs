@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{TopicPattern, WebhookId};
+use super::{Redaction, TopicPattern, WebhookId};
 
 /// WooCommerce's three statuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +95,8 @@ pub struct Webhook {
     pub hold_when_paused: bool,
     /// Whether bodies are written as PHP's `json_encode` does (`\/`, `\u00e9`).
     pub wordpress_json: bool,
+    /// Fields that no kept answer shows: `[shop] redact`.
+    pub redact: Redaction,
     /// Why it cannot deliver although its status says so (its secret could not be resolved).
     pub held: Option<String>,
     /// `X-WC-Webhook-Source`: the shop's URL.
@@ -130,6 +132,7 @@ impl Webhook {
             max_delivery_failures: Self::MAX_DELIVERY_FAILURES,
             hold_when_paused: false,
             wordpress_json: false,
+            redact: Redaction::default(),
             held: None,
             source: String::new(),
             user_agent: Self::USER_AGENT.to_owned(),
