@@ -130,12 +130,12 @@ mod tests {
         assert!(before > FACTOR * 50 * 4_001, "{before}");
         assert!(compact_above(&dir, 1, FACTOR).unwrap());
         assert!(directory_bytes(&dir) < before);
-        assert!(!compact_above(&dir, u64::MAX).unwrap());
+        assert!(!compact_above(&dir, u64::MAX, FACTOR).unwrap());
         assert_eq!(Disk::open(&dir, CACHE).unwrap().range(&[], Bound::Unbounded, 1_000).unwrap(), rows);
         // What a crash in the middle leaves is put right.
         fs::rename(&dir, room.path().join("state.before")).unwrap();
         fs::create_dir(room.path().join("state.compacting")).unwrap();
-        assert!(!compact_above(&dir, u64::MAX).unwrap());
+        assert!(!compact_above(&dir, u64::MAX, FACTOR).unwrap());
         assert_eq!(Disk::open(&dir, CACHE).unwrap().range(&[], Bound::Unbounded, 1_000).unwrap(), rows);
         assert!(!room.path().join("state.compacting").exists());
     }

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use super::StoreError;
-use super::disk::directory_bytes;
 use super::journal::{Closed, Journal, Shelf, aside_name, rewrite};
 use super::ledger::Ledger;
 use super::mend::{self, UNFINISHED};
@@ -93,8 +92,7 @@ impl Opening<'_> {
             None => self.seal(first)?,
         };
         if let Some(sealed) = sealed {
-            let bytes = directory_bytes(&dir);
-            self.shelf.closed.insert(first, Closed { sealed, bytes, verified: false });
+            self.shelf.closed.insert(first, Closed::new(&dir, sealed, false));
         }
         Ok(())
     }
@@ -178,16 +176,15 @@ impl Opening<'_> {
         } else {
             let sealed = active.seal(self.clock.now())?;
             drop(active);
-            let bytes = directory_bytes(&dir);
-            self.shelf.closed.insert(first, Closed { sealed, bytes, verified: true });
+            self.shelf.closed.insert(first, Closed::new(&dir, sealed, true));
         }
         self.begin(end)
     }
 
     fn take_mended(&mut self, sealed: Option<Sealed>) {
         if let Some(sealed) = sealed {
-            let bytes = directory_bytes(&self.dir.join(directory_name(sealed.first)));
-            self.shelf.closed.insert(sealed.first, Closed { sealed, bytes, verified: true });
+            let dir = self.dir.join(directory_name(sealed.first));
+            self.shelf.closed.insert(sealed.first, Closed::new(&dir, sealed, true));
         }
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use super::super::StoreError;
-use super::super::disk::{Batch, Disk, directory_bytes};
+use super::super::disk::{Batch, Disk};
 use super::super::partition::{Sealed, directory_name, failing, sync_directory};
 use super::super::record::{Encoded, Stored};
 use super::super::scan::survey;
@@ -55,7 +55,7 @@ impl Journal {
             .and_then(|()| fs::rename(&whole, &dir))
             .and_then(|()| sync_directory(&self.dir))
             .map_err(fault)?;
-        shelf.closed.insert(first, Closed { bytes: directory_bytes(&dir), sealed, verified: true });
+        shelf.closed.insert(first, Closed::new(&dir, sealed, true));
         Ok(())
     }
 }
