@@ -33,6 +33,9 @@ pub(super) struct Report {
     /// `Retry-After` as it came.
     pub(super) retry_after: Option<String>,
     pub(super) address: Option<String>,
+    pub(super) reused: bool,
+    pub(super) tls: Option<String>,
+    pub(super) http: Option<String>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) answer: String,
     pub(super) phases: Phases,
@@ -42,8 +45,18 @@ impl Report {
     /// An attempt that never got to an answer.
     pub(super) fn failed(class: FailureClass, text: impl Into<String>) -> Self {
         let verdict = Verdict::Failed { class, text: text.into() };
-        let (headers, answer) = (Vec::new(), String::new());
-        Self { verdict, status: None, retry_after: None, address: None, headers, answer, phases: Phases::default() }
+        Self {
+            verdict,
+            status: None,
+            retry_after: None,
+            address: None,
+            reused: false,
+            tls: None,
+            http: None,
+            headers: Vec::new(),
+            answer: String::new(),
+            phases: Phases::default(),
+        }
     }
 
     /// What failed, for people; empty where nothing did.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{DEFERRED_MAX, Queue, Settle};
 use crate::clock::Timestamp;
 use crate::id::{EventUid, Seq, WebhookId};
-use crate::model::{Event, Identity, Waiting, Write};
+use crate::model::{Event, Identity, Ordering, Waiting, Write};
 use crate::store::WebhookState;
 
 const WEBHOOK: WebhookId = WebhookId(7);
@@ -37,7 +37,8 @@ fn journal(orders: &[u64]) -> Vec<(Seq, Arc<Event>)> {
 }
 
 fn queue(orders: &[u64]) -> Queue {
-    let mut queue = Queue::new(WEBHOOK, WebhookState { cursor: Seq(1), ..WebhookState::default() });
+    let mut queue =
+        Queue::new(WEBHOOK, Ordering::Resource, WebhookState { cursor: Seq(1), ..WebhookState::default() }, at(0));
     let events = journal(orders);
     queue.feed(&events, Seq(events.len() as u64 + 1));
     queue
@@ -85,8 +86,8 @@ fn behind_a_waiting_head_its_group_is_deferred_and_others_go_on() {
     let mut queue = queue(&[1, 1, 2]);
     assert_eq!(take(&mut queue, 0), [1, 3]);
     let group = ("order".to_owned(), Identity::Id("1".into()));
-    let waiting = Waiting { attempts: 1, due: at(5_000), group: group.clone() };
-    let writes = done(&mut queue, 1, Settle::Wait(at(5_000)));
+    let waiting = Waiting { attempts: 1, since: at(0), due: at(5_000), group: group.clone() };
+    let writes = done(&mut queue, 1, Settle::Wait(at(0), at(5_000)));
     assert_eq!(
         writes,
         [
@@ -110,9 +111,9 @@ fn behind_a_waiting_head_its_group_is_deferred_and_others_go_on() {
 fn a_full_deferred_set_stops_the_cursor_and_loses_nothing() {
     let deferred: Vec<_> = (2..).take(DEFERRED_MAX).map(|seq| (Seq(seq), event(1).group.clone())).collect();
     let next = Seq(DEFERRED_MAX as u64 + 2);
-    let waiting = vec![(Seq(1), Waiting { attempts: 1, due: at(9), group: event(1).group.clone() })];
+    let waiting = vec![(Seq(1), Waiting { attempts: 1, since: at(0), due: at(9), group: event(1).group.clone() })];
     let state = WebhookState { cursor: next, waiting, deferred, ..WebhookState::default() };
-    let mut queue = Queue::new(WEBHOOK, state);
+    let mut queue = Queue::new(WEBHOOK, Ordering::Resource, state, at(0));
     let behind: Vec<_> = (next.0..).take(40).map(|seq| (Seq(seq), event(1))).collect();
     queue.feed(&behind, Seq(next.0 + 40));
     assert_eq!(queue.take_writes(), (Vec::new(), true));
@@ -132,15 +133,20 @@ fn what_was_not_tried_goes_out_again_and_hurry_makes_all_due() {
     assert_eq!((queue.busy(), queue.take_writes().0), (0, Vec::new()));
     assert_eq!(take(&mut queue, 999), [0; 0]);
     assert_eq!(take(&mut queue, 1_000), [1]);
-    done(&mut queue, 1, Settle::Wait(at(99_000)));
+    done(&mut queue, 1, Settle::Wait(at(0), at(99_000)));
     queue.hurry();
     assert_eq!(take(&mut queue, 1_000), [1]);
 }
 
 #[test]
 fn what_was_set_aside_above_the_cursor_is_not_read_again_when_done() {
-    let waiting = vec![(Seq(2), Waiting { attempts: 1, due: at(0), group: event(2).group.clone() })];
-    let mut queue = Queue::new(WEBHOOK, WebhookState { cursor: Seq(1), waiting, ..WebhookState::default() });
+    let waiting = vec![(Seq(2), Waiting { attempts: 1, since: at(0), due: at(0), group: event(2).group.clone() })];
+    let mut queue = Queue::new(
+        WEBHOOK,
+        Ordering::Resource,
+        WebhookState { cursor: Seq(1), waiting, ..WebhookState::default() },
+        at(0),
+    );
     assert_eq!(take(&mut queue, 0), [2]);
     done(&mut queue, 2, Settle::Done);
     queue.feed(&journal(&[1, 2]), Seq(3));
@@ -180,7 +186,7 @@ impl Disk {
             deferred: self.deferred.clone().into_iter().collect(),
             ..WebhookState::default()
         };
-        Queue::new(WEBHOOK, state)
+        Queue::new(WEBHOOK, Ordering::Resource, state, at(0))
     }
 }
 
@@ -215,7 +221,7 @@ proptest! {
                 _ if flying.is_empty() => {}
                 _ => {
                     let seq = flying.swap_remove(index.index(flying.len()));
-                    let settle = if step == 6 { Settle::Wait(at(now + 10)) } else { Settle::Done };
+                    let settle = if step == 6 { Settle::Wait(at(now), at(now + 10)) } else { Settle::Done };
                     if settle == Settle::Done {
                         delivered.push(seq);
                     }

@@ -1,9 +1,13 @@
 //! Scheduling, retries, signatures, the address guard.
 //!
-//! `order`, `failures` and `lifecycle` run on paused time over a real store with a client whose answers the test gives;
+//! `order`, `failures`, `breaker`, `alerts`, `fairness`, `clock` and `lifecycle` run on paused time over a real store with a client whose answers the test gives;
 //! `wire` runs on real sockets.
 
+mod alerts;
+mod breaker;
+mod clock;
 mod failures;
+mod fairness;
 mod lifecycle;
 mod order;
 mod rig;

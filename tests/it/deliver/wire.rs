@@ -210,7 +210,7 @@ async fn receivers_that_are_not_there_are_told_apart() {
 async fn hundreds_of_deliveries_with_failures_between_them_end_in_order() {
     const EVENTS: usize = 300;
     let data = tempfile::tempdir().unwrap();
-    let answer = |at: usize| Answer::status(if at.is_multiple_of(7) { 503 } else { 200 });
+    let answer = |at: usize| Answer::status(if at.is_multiple_of(7) { 500 } else { 200 });
     let receiver = Receiver::start((0..=EVENTS).map(answer).chain([Answer::status(200)]).collect()).await;
     let retry = RetrySchedule(vec![Duration::from_millis(10); 8]);
     let running = start(data.path(), Webhook { url: receiver.url("/"), retry, ..webhook(1) }, loopback()).await;
