@@ -28,6 +28,8 @@ pub(super) enum Command {
     Init(InitArgs),
     /// Run recorded exchanges through rules and print the events as JSON lines
     Replay(ReplayArgs),
+    /// Propose rules from recorded exchanges, as a commented file to edit
+    Suggest(SuggestArgs),
     /// Show recent events, delivery attempts, outcomes and notices
     Log(LogArgs),
     /// Look at webhooks, enable, disable, pause, resume or ping them
@@ -79,6 +81,16 @@ pub(super) struct ReplayArgs {
     /// Recorded exchanges, one JSON object a line; `-` reads them from stdin
     #[arg(long, value_name = "FILE")]
     pub(super) exchanges: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SuggestArgs {
+    /// Recorded exchanges, one JSON object a line; `-` reads them from stdin
+    #[arg(long, value_name = "FILE")]
+    pub(super) exchanges: PathBuf,
+    /// Write the rules to this new file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

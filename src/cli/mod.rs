@@ -15,6 +15,7 @@ mod output;
 mod replay;
 mod run;
 mod status;
+mod suggest;
 mod webhooks;
 
 use std::future::Future;
@@ -47,6 +48,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Suggest(args) => suggest::run(&args),
         Command::Log(args) => block_on(log::run(args)),
         Command::Webhooks { command } => block_on(webhooks::run(command)),
         Command::Reload(args) => block_on(status::reload(args)),

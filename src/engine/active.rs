@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::id::{WebhookId, random_password};
 use crate::model::{Secret, Timestamp, Webhook, WebhookName, Write};
 use crate::rules::{Ruleset, WebhookConfig};
@@ -41,6 +41,10 @@ pub(super) struct Named {
     pub(super) rows: Vec<WebhookName>,
     /// Changes of the table.
     pub(super) writes: Vec<Write>,
+    /// Webhooks seen for the first time.
+    pub(super) fresh: Vec<WebhookId>,
+    /// When the next retired one is to be forgotten.
+    pub(super) forget_at: Option<Timestamp>,
     /// For the log.
     pub(super) notes: Vec<(WebhookId, String)>,
 }
@@ -57,6 +61,7 @@ pub(super) fn name_webhooks(configs: &[WebhookConfig], table: &[WebhookName], ne
             WebhookName { name, id: WebhookId(next - 1), created: now, retired: None, secret: None }
         });
         if before.is_none() {
+            named.fresh.push(row.id);
             named.notes.push((row.id, format!("webhook {} is new and has id {}", row.name, row.id)));
         } else if row.retired.take().is_some() {
             let text = format!("webhook {} is back with its id {}, its cursor and its backlog", row.name, row.id);
@@ -78,6 +83,11 @@ pub(super) fn name_webhooks(configs: &[WebhookConfig], table: &[WebhookName], ne
 
 fn retire(row: &WebhookName, now: Timestamp, named: &mut Named) {
     let (name, id) = (row.name.clone(), row.id);
+    let since = row.retired.unwrap_or(now);
+    if now.since(since) <= RETIRED_KEPT {
+        let at = since.plus(RETIRED_KEPT);
+        named.forget_at = Some(named.forget_at.map_or(at, |earlier| earlier.min(at)));
+    }
     match row.retired {
         None => {
             let text = format!("webhook {name} is gone from the rules; id, cursor and backlog are kept 7 days");
@@ -90,6 +100,14 @@ fn retire(row: &WebhookName, now: Timestamp, named: &mut Named) {
         }
         Some(_) => {}
     }
+}
+
+/// Secrets named in a ruleset that cannot be had in this process, as warnings.
+pub fn missing_secrets(ruleset: &Ruleset) -> Vec<Diagnostic> {
+    let rows = name_webhooks(&ruleset.webhooks, &[], 1, Timestamp::default()).rows;
+    let mut found = resolve_webhooks(ruleset, &rows).1;
+    found.iter_mut().for_each(|fault| fault.severity = Severity::Warning);
+    found
 }
 
 /// Resolves secrets. A source that fails gives a diagnostic and a webhook that is held; whether that is a fault is the
@@ -191,6 +209,8 @@ mod tests {
         let back = name_webhooks(&configs(&["b"]), std::slice::from_ref(&retired), 4, at(7));
         assert_eq!(back.rows, [first.rows[1].clone()]);
         let gone = name_webhooks(&[], &[retired], 4, at(9));
+        assert_eq!((second.fresh.as_slice(), second.forget_at), (&[WebhookId(3)][..], Some(at(8))));
+        assert_eq!(gone.forget_at, None);
         assert_eq!(gone.writes, [Write::WebhookGone { name: "b".into(), id: WebhookId(2) }]);
     }
 }
