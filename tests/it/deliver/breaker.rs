@@ -129,16 +129,18 @@ async fn open_for_the_whole_schedule_it_is_unreachable_and_everything_is_held() 
     let mut rig = Rig::start(data.path(), vec![table.clone()]).await;
     break_it(&mut rig).await;
     let mut probes = 0;
-    while rig.store.health(WebhookId(1)).overlay.is_none() {
+    let mut decision = String::new();
+    while !decision.ends_with("the webhook is disabled") {
         rig.call_within(3 * MINUTE).await.answer(500);
         probes += 1;
         rig.logged(5 + probes).await;
+        decision = rig.attempts().await.pop().unwrap().decision;
     }
     assert!(
         (3..=4).contains(&probes),
         "at 5 s, 30 s and 120 s later 150 s have passed since the first, or more: {probes}"
     );
-    let overlay = rig.store.health(WebhookId(1)).overlay.unwrap();
+    let overlay = rig.health(|health| health.overlay.is_some()).await.overlay.unwrap();
     assert_eq!((overlay.status, overlay.reason), (Status::Disabled, OverlayReason::Unreachable));
     rig.noticed("hook-1 is disabled: its receiver was out of reach for the whole retry schedule").await;
     assert_eq!(rig.outcomes(0).await.len(), 0, "nothing was given up, the head is held with the rest");
