@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::clock::Timestamp;
 use crate::mac;
@@ -12,6 +13,12 @@ use crate::model::Webhook;
 
 /// How the secrets of Standard Webhooks begin (specification 1.0.0, "signature scheme"); base64 follows.
 const STANDARD_PREFIX: &str = "whsec_";
+
+/// Base64 with or without its padding, as the libraries take it.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// `X-WC-Webhook-Signature`: base64(HMAC-SHA256(secret, body)), the secret as it is written.
 pub(super) fn woocommerce(webhook: &Webhook, body: &[u8]) -> String {
@@ -32,7 +39,7 @@ pub(super) fn standard(webhook: &Webhook, id: &str, at: &str, body: &[u8], now: 
 }
 
 fn key(secret: &str) -> Cow<'_, [u8]> {
-    let decoded = secret.strip_prefix(STANDARD_PREFIX).and_then(|text| STANDARD.decode(text).ok());
+    let decoded = secret.strip_prefix(STANDARD_PREFIX).and_then(|text| LENIENT.decode(text).ok());
     decoded.map_or(Cow::Borrowed(secret.as_bytes()), Cow::Owned)
 }
 

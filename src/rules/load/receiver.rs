@@ -66,13 +66,14 @@ pub(super) fn old_secrets(loader: &mut Loader, node: &Node) -> Vec<OldSecretSour
     if items.len() > OLD_SECRETS {
         loader.report.error(node.at, format!("`secret_previous` may hold {OLD_SECRETS} secrets at most"), None);
     }
-    items.iter().filter_map(|item| old_secret(loader, item, HINT)).collect()
+    items.iter().filter_map(|item| old_secret(loader, node, item, HINT)).collect()
 }
 
-fn old_secret(loader: &mut Loader, node: &Node, hint: &str) -> Option<OldSecretSource> {
+fn old_secret(loader: &mut Loader, list: &Node, node: &Node, hint: &str) -> Option<OldSecretSource> {
     const KEYS: Keys = Keys { known: &["secret", "until"], later: &[] };
     let Toml::Table(table) = &node.toml else {
-        loader.report.error(node.at, "`secret_previous` must hold tables", hint.to_owned());
+        // The place of the list: a text that stands alone in a line of its own would be shown, and it may be the secret.
+        loader.report.error(list.at, "`secret_previous` must hold tables", hint.to_owned());
         return None;
     };
     loader.strict(table, KEYS, "`secret_previous`");
