@@ -31,10 +31,9 @@ const SECRETS: [(&str, &[&str]); 4] = [
 fn webhook(index: usize) -> Webhook {
     let (secret, old) = SECRETS[index];
     let id = WebhookId(u64::try_from(index + 1).unwrap_or_default());
-    let old = old.iter().map(|old| OldSecret {
-        secret: Secret::new((*old).to_owned()),
-        until: Timestamp::from_millis(i64::MAX),
-    });
+    let old = old
+        .iter()
+        .map(|old| OldSecret { secret: Secret::new((*old).to_owned()), until: Timestamp::from_millis(i64::MAX) });
     Webhook {
         secret: Secret::new(secret.to_owned()),
         old_secrets: old.collect(),
