@@ -143,7 +143,9 @@ fn retire(row: &WebhookName, now: Timestamp, named: &mut Named) {
 pub fn missing_secrets(ruleset: &Ruleset) -> Vec<Diagnostic> {
     let rows = name_webhooks(&ruleset.webhooks, &[], 1, Timestamp::default()).rows;
     let mut found = resolve_webhooks(ruleset, &rows, Timestamp::default()).1;
-    found.iter_mut().for_each(|fault| fault.severity = Severity::Warning);
+    for fault in &mut found {
+        fault.severity = Severity::Warning;
+    }
     found
 }
 
@@ -194,17 +196,17 @@ mod tests {
         let first = name_webhooks(&with_ids(&[("a", Some(7)), ("b", None)]), &[], 1, at(0));
         assert_eq!(first.rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), [7, 8], "no other gets that id");
         assert!(first.faults.is_empty());
-        let rows: [(&[(&str, Option<u64>)], &str); 4] = [
-            (&[("a", Some(7)), ("b", Some(8))], ""),
-            (&[("a", Some(9)), ("b", None)], "webhook `a` says `id = 9`, but its id is 7"),
-            (&[("b", None), ("c", Some(7))], "webhook `c` says `id = 7`, but that id is webhook `a`'s"),
+        let rows = [
+            ([("a", Some(7)), ("b", Some(8))], ""),
+            ([("a", Some(9)), ("b", None)], "webhook `a` says `id = 9`, but its id is 7"),
+            ([("b", None), ("c", Some(7))], "webhook `c` says `id = 7`, but that id is webhook `a`'s"),
             (
-                &[("c", Some(20)), ("d", Some(20))],
+                [("c", Some(20)), ("d", Some(20))],
                 "webhook `d` says `id = 20`, but so does webhook `c` in w.toml line 1",
             ),
         ];
         for (ids, says) in rows {
-            let faults = name_webhooks(&with_ids(ids), &first.rows, 9, at(1)).faults;
+            let faults = name_webhooks(&with_ids(&ids), &first.rows, 9, at(1)).faults;
             let texts: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
             assert_eq!(texts.join("; "), says);
         }

@@ -167,3 +167,84 @@ fn webhook(ruleset: &Ruleset, config: &WebhookConfig, row: &WebhookName) -> Webh
         user_agent: format!("WooCommerce/{} Hookshot (WordPress/{})", shop.wc_version, shop.wp_version),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::active::name_webhooks;
+    use crate::rules::{SourceFile, load};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000); // in 2027
+
+    fn resolved(text: &str) -> (Vec<Arc<Webhook>>, Vec<String>, Vec<PathBuf>) {
+        let loaded = load(&[SourceFile { path: "w.toml".into(), bytes: text.as_bytes().to_vec() }]);
+        let ruleset = loaded.ruleset.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+        let rows = name_webhooks(&ruleset.webhooks, &[], 1, NOW).rows;
+        let (webhooks, faults) = resolve_webhooks(&ruleset, &rows, NOW);
+        (webhooks, faults.into_iter().map(|fault| fault.message).collect(), source_files(&ruleset))
+    }
+
+    #[test]
+    fn everything_a_file_says_reaches_the_webhook() {
+        let (webhooks, faults, files) = resolved(
+            r#"
+            [shop]
+            alert = { url = "https://ops.example/", secret = "ops" }
+            [webhook.a]
+            topic = "*"
+            url = "https://a.example/"
+            secret = "new"
+            secret_previous = [
+                { secret = "old", until = "2030-01-01T00:00:00Z" },
+                { secret = { file = "/nowhere/older" }, until = "2020-01-01T00:00:00Z" },
+            ]
+            rate = "600/m"
+            ordering = "webhook"
+            api_version = "wp_api_v2"
+            id = 42
+            created_by = "erp-key"
+            "#,
+        );
+        assert!(faults.is_empty(), "a secret that signs no longer need not be there: {faults:?}");
+        assert_eq!(files, [PathBuf::from("/nowhere/older")]);
+        let webhook = webhooks[0].as_ref().clone();
+        assert_eq!((webhook.id.0, webhook.api_version, webhook.created_by.as_deref()), (42, 2, Some("erp-key")));
+        assert_eq!(webhook.ordering, crate::model::Ordering::Webhook);
+        assert_eq!(webhook.rate.map(|rate| (rate.count, rate.per.as_secs())), Some((600, 60)));
+        assert_eq!(webhook.old_secrets.iter().map(|old| old.secret.expose()).collect::<Vec<_>>(), ["old"]);
+        assert_eq!(webhook.alert.map(|alert| alert.secret.expose().to_owned()).as_deref(), Some("ops"));
+        assert_eq!(webhook.held, None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_and_holds_only_what_needs_it() {
+        let table = "[webhook.a]\ntopic = \"*\"\nurl = \"https://a.example/\"\nsecret = \"s\"\n";
+        let rows = [
+            (
+                "tls.ca = \"/nowhere/ca.pem\"",
+                "webhook `a` cannot use its `tls`: tls.ca: the file /nowhere/ca.pem cannot be read",
+                true,
+            ),
+            (
+                "tls.ca = \"-----BEGIN NONSENSE\"",
+                "webhook `a` cannot use its `tls`: tls.ca holds no certificate in PEM form",
+                true,
+            ),
+            (
+                "secret_previous = [{ secret = { file = \"/nowhere/old\" }, until = \"2030-01-01T00:00:00Z\" }]",
+                "webhook `a` has lost a secret of `secret_previous`: the secret file /nowhere/old cannot be read",
+                false,
+            ),
+            (
+                "[shop]\nalert = { url = \"https://o.example/\", secret = { file = \"/nowhere/ops\" } }",
+                "`[shop] alert` has no secret: the secret file /nowhere/ops cannot be read",
+                false,
+            ),
+        ];
+        for (more, says, held) in rows {
+            let (webhooks, faults, _) = resolved(&format!("{table}{more}\n"));
+            assert!(faults.len() == 1 && faults[0].starts_with(says), "{faults:?}");
+            assert_eq!(webhooks[0].held.is_some(), held, "{more}");
+        }
+    }
+}

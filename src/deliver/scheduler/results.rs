@@ -53,7 +53,7 @@ impl Scheduler {
             Decision::Retry { .. } => None,
         };
         if let Some(end) = end {
-            self.ended(webhook, ready, event, delivery, end, now);
+            self.ended(webhook, ready, event, delivery, end);
         }
         for news in news {
             self.tell(webhook, &news, &failure);
@@ -65,18 +65,10 @@ impl Scheduler {
         }
     }
 
-    fn ended(
-        &mut self,
-        webhook: &Webhook,
-        ready: &Ready,
-        event: &Event,
-        delivery: String,
-        end: DeliveryEnd,
-        at: Timestamp,
-    ) {
+    fn ended(&mut self, webhook: &Webhook, ready: &Ready, event: &Event, delivery: String, end: DeliveryEnd) {
         self.counters.ended(end);
         let outcome = Outcome {
-            at,
+            at: self.now(),
             webhook: webhook.id,
             webhook_name: webhook.name.clone(),
             event: ready.seq,

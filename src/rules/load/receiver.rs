@@ -90,13 +90,11 @@ fn moment(loader: &mut Loader, what: &str, node: &Node) -> Option<Timestamp> {
         loader.wrong_type(what, "a moment", node, Some(HINT.to_owned()));
         return None;
     };
-    match text.trim().parse::<jiff::Timestamp>() {
-        Ok(moment) => Some(Timestamp::from_millis(moment.as_millisecond())),
-        Err(_) => {
-            loader.report.error(node.at, format!("`{text}` is no moment"), HINT.to_owned());
-            None
-        }
+    let moment = text.trim().parse::<jiff::Timestamp>().ok();
+    if moment.is_none() {
+        loader.report.error(node.at, format!("`{text}` is no moment"), HINT.to_owned());
     }
+    moment.map(|moment| Timestamp::from_millis(moment.as_millisecond()))
 }
 
 /// `tls.ca`, `tls.client_cert` and `tls.client_key`: each the path of a PEM file, a PEM text, or a source like a secret's.
