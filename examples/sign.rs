@@ -2,6 +2,7 @@
 //! (`tests/conformance/signatures.sh`). Shows how to put a client of one's own under the delivery side.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -98,7 +99,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (secret, old) = SECRETS[id.parse::<usize>()? - 1];
         request["secret"] = secret.into();
         request["old"] = json!(old);
-        println!("{request}");
+        writeln!(std::io::stdout().lock(), "{request}")?;
         left -= 1;
     }
     stop.send_replace(true);

@@ -135,7 +135,9 @@ async fn all_together_have_256_places() {
     rig.settle().await;
     assert!(rig.call_now().is_none());
     assert_eq!(rig.deliverer.counters().in_flight(), 256);
-    calls.into_iter().for_each(|call| call.answer(200));
+    for call in calls {
+        call.answer(200);
+    }
     for _ in 256..320 {
         rig.call().await.answer(200);
     }
@@ -176,7 +178,9 @@ async fn ordering_is_of_all_or_of_none() {
         assert_eq!(others.len(), if ordering == Ordering::None { 2 } else { 0 }, "{ordering:?}");
         first.answer(500);
         rig.logged(1).await;
-        others.into_iter().for_each(|call| call.answer(200));
+        for call in others {
+            call.answer(200);
+        }
         rig.settle().await;
         assert!(rig.call_now().is_none());
         let state = rig.store.webhook_state(shopbell::id::WebhookId(1)).await.unwrap();
@@ -188,9 +192,11 @@ async fn ordering_is_of_all_or_of_none() {
         rig.event("9", &[1]).await;
         let expected = if swapped == Ordering::None { 3 } else { 0 };
         rig.settle().await;
-        let mut more: Vec<Call> = std::iter::from_fn(|| rig.call_now()).collect();
+        let more: Vec<Call> = std::iter::from_fn(|| rig.call_now()).collect();
         assert_eq!(more.len(), expected, "{swapped:?}");
-        more.drain(..).for_each(|call| call.answer(200));
+        for call in more {
+            call.answer(200);
+        }
         rig.call_within(Duration::from_secs(8)).await.answer(200);
         if swapped == Ordering::Webhook {
             rig.call().await.answer(200);

@@ -155,7 +155,9 @@ async fn a_stop_with_256_attempts_in_flight_keeps_what_comes_home_and_sends_the_
     assert!(rig.call_now().is_none());
     rig.order_stop();
     let mut open = calls.split_off(128);
-    calls.into_iter().for_each(|call| call.answer(200));
+    for call in calls {
+        call.answer(200);
+    }
     rig.outcomes(128).await;
     assert!(rig.call_now().is_none(), "nothing new is begun");
     tokio::time::advance(Duration::from_secs(25)).await;

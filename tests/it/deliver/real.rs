@@ -17,7 +17,7 @@ pub(super) struct Running {
     pub(super) store: Store,
     pub(super) deliverer: Deliverer,
     _webhooks: watch::Sender<Arc<Vec<Arc<Webhook>>>>,
-    stop: watch::Sender<bool>,
+    _stop: watch::Sender<bool>,
 }
 
 /// A deliverer with this webhook over a store in `data`.
@@ -27,7 +27,7 @@ pub(super) async fn start(data: &Path, webhook: Webhook, guard: Guard) -> Runnin
     let (stop, stopping) = watch::channel(false);
     let deliverer = Deliverer::start(store.clone(), in_force, guard, Clock::System, stopping);
     deliverer.backlog(WebhookId(1)).await;
-    Running { store, deliverer, _webhooks: webhooks, stop }
+    Running { store, deliverer, _webhooks: webhooks, _stop: stop }
 }
 
 /// Receivers of tests may be on this machine.
@@ -58,11 +58,5 @@ impl Running {
             }
             tokio::task::yield_now().await;
         }
-    }
-
-    pub(super) async fn stop(self) {
-        self.stop.send_replace(true);
-        self.deliverer.stopped().await;
-        self.store.close().await;
     }
 }

@@ -13,9 +13,9 @@ use crate::support::tls::{Authority, Identity, Terms, TlsReceiver};
 
 const NOW: (i32, i32) = (2020, 2090);
 
-fn keys(ca: Option<&str>, client: Option<&Identity>) -> Option<Arc<TlsKeys>> {
+fn keys(ca: Option<&str>, client: Option<&Identity>) -> Arc<TlsKeys> {
     let client = client.map(|client| (client.certificate.clone(), Secret::new(client.key.clone())));
-    Some(Arc::new(TlsKeys { ca: ca.map(str::to_owned), client }))
+    Arc::new(TlsKeys { ca: ca.map(str::to_owned), client })
 }
 
 #[tokio::test]
@@ -32,16 +32,24 @@ async fn failures_of_tls_are_told_apart() {
             None,
             "its certificate is signed by nobody this machine trusts: if that is right, name its CA in tls.ca",
         ),
-        (Terms::new(ours.sign("localhost", (2000, 2001))), keys(trusted, None), "its certificate has expired"),
-        (Terms::new(ours.sign("localhost", (2080, 2090))), keys(trusted, None), "its certificate is not valid yet"),
-        (Terms::new(ours.sign("elsewhere.example", NOW)), keys(trusted, None), "its certificate is for another name"),
-        (Terms { protocols: vec!["gopher"], ..plain() }, keys(trusted, None), "it refused the handshake"),
+        (Terms::new(ours.sign("localhost", (2000, 2001))), Some(keys(trusted, None)), "its certificate has expired"),
+        (
+            Terms::new(ours.sign("localhost", (2080, 2090))),
+            Some(keys(trusted, None)),
+            "its certificate is not valid yet",
+        ),
+        (
+            Terms::new(ours.sign("elsewhere.example", NOW)),
+            Some(keys(trusted, None)),
+            "its certificate is for another name",
+        ),
+        (Terms { protocols: vec!["gopher"], ..plain() }, Some(keys(trusted, None)), "it refused the handshake"),
         (
             picky(),
-            keys(trusted, None),
+            Some(keys(trusted, None)),
             "it asks for a client certificate: name one in tls.client_cert and tls.client_key",
         ),
-        (picky(), keys(trusted, Some(&stranger)), "it does not accept our client certificate"),
+        (picky(), Some(keys(trusted, Some(&stranger))), "it does not accept our client certificate"),
     ];
     for (terms, tls, says) in rows {
         let data = tempfile::tempdir().unwrap();
@@ -96,7 +104,7 @@ async fn an_extra_ca_and_a_client_certificate_open_the_way() {
         let mut receiver =
             TlsReceiver::start(Terms { identity, clients_of: Some(clients.pem.clone()), protocols }).await;
         let url = format!("https://localhost:{}/in", receiver.address.port());
-        let table = Webhook { url, tls: keys(Some(&servers.pem), Some(&client)), ..webhook(1) };
+        let table = Webhook { url, tls: Some(keys(Some(&servers.pem), Some(&client))), ..webhook(1) };
         let running = start(data.path(), table, loopback()).await;
         let ping = receiver.seen.recv().await.unwrap();
         assert_eq!((ping.version, &ping.body[..]), (version, &b"webhook_id=1"[..]));
