@@ -32,7 +32,7 @@ events {{ worker_connections 4096; }}
 http {{
   access_log off; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
   keepalive_requests 1000000;
-  upstream shop {{ server 127.0.0.1:{origin}; keepalive 64; keepalive_requests 1000000; }}
+  upstream shop {{ server 127.0.0.1:{origin}; keepalive 32; keepalive_requests 1000000; }}
   server {{ listen 127.0.0.1:{port}; location / {{
     proxy_pass http://shop; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; }} }}

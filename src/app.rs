@@ -1,77 +1,36 @@
-//! The composition root: the only file that knows every room. Build, run, drain.
+//! The composition root: the only place that knows every room. Build, run, drain.
+
+mod error;
+mod metrics;
+mod process;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use crate::admin::{self, About, Admin};
 use crate::clock::Clock;
 use crate::deliver::{Deliverer, Guard};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Engine, EngineCounters, EngineObserver, Rules, StartError};
+use crate::engine::{Engine, EngineCounters, EngineObserver, Rules};
 use crate::model::record::LogEntry;
 use crate::model::{Notice, NoticeKind};
 use crate::proxy::{self, Upstream};
-use crate::rules::SourceFile;
-use crate::settings::{LogFormat, Settings};
+use crate::rules::{Ruleset, SourceFile};
+use crate::settings::Settings;
 use crate::store::{self, Store, StoreError};
 use crate::tap::TapLayer;
 use tower_layer::Layer as _;
 
+pub use error::AppError;
+use error::system;
+pub use process::{StopSignal, run};
+
 /// How long events taken over may take to reach the disk when stopping; longer, and they are given up, loudly.
 const COMMIT_AT_STOP: Duration = Duration::from_secs(10);
-
-/// Why a process does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// Something in the settings cannot be used.
-    #[error("{0}")]
-    Settings(String),
-    /// The address is taken or not ours.
-    #[error("cannot listen on {address}: {source}; choose another address with --listen, or stop what listens there")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The data directory.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The rules directory; the faults are in it.
-    #[error(transparent)]
-    Rules(#[from] StartError),
-    /// The control socket.
-    #[error(transparent)]
-    Control(#[from] admin::ControlError),
-    /// A thread or a runtime could not be made.
-    #[error("{what}: {source}")]
-    System {
-        /// What was tried.
-        what: String,
-        /// Why not.
-        source: std::io::Error,
-    },
-}
-
-impl AppError {
-    /// The faults of the rules directory, where those are why.
-    pub fn diagnostics(&self) -> &[Diagnostic] {
-        match self {
-            Self::Rules(StartError::Faults { diagnostics, .. }) => diagnostics,
-            _ => &[],
-        }
-    }
-}
-
-fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> AppError {
-    let what = what.into();
-    move |source| AppError::System { what, source }
-}
 
 /// A running shopbell.
 #[derive(Debug)]
@@ -100,6 +59,13 @@ pub async fn start(settings: Settings) -> Result<Running, AppError> {
     let address = settings.listen;
     let listeners = proxy::bind(address, settings.cores).map_err(|source| AppError::Listen { address, source })?;
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(address);
+    let shop = addresses(&origin).await;
+    if let Some(loops) = shop.iter().find(|shop| is_ours(**shop, bound)) {
+        let (upstream, text) = (&settings.upstream, "is shopbell's own address: requests would go round in circles");
+        return Err(AppError::Settings(format!(
+            "--upstream: {upstream} ({loops}) {text}; name the address the shop itself listens on"
+        )));
+    }
 
     let clock = Clock::System;
     let (store, recovery) = open_store(settings.data.clone(), clock).await?;
@@ -111,7 +77,8 @@ pub async fn start(settings: Settings) -> Result<Running, AppError> {
     let (rules, watching) = watched.await?;
     note_start(&store, clock, &recovery.notes).await?;
 
-    let guard = Guard { allowed: settings.allow_delivery_to.clone(), ours: ours(bound, &origin).await };
+    let ours = shop.into_iter().chain([bound]).collect();
+    let guard = Guard { allowed: settings.allow_delivery_to.clone(), ours };
     let deliverer = Deliverer::start(store.clone(), rules.webhooks(), guard, clock, inside_signal.clone());
     let (observer, engine) =
         Engine::start(rules.clone(), store.clone(), clock, counters.clone(), inside_signal.clone());
@@ -121,8 +88,9 @@ pub async fn start(settings: Settings) -> Result<Running, AppError> {
     config.drain = settings.drain;
     config.trusted_proxies.clone_from(&settings.trusted_proxies);
     let shared = proxy::Shared::new(config);
-    let tap = TapLayer::new(observer);
-    let metrics = registry(&counters);
+    let tap = TapLayer::new(observer).secure_by(proxy::is_secure);
+    let traffic_counters = (Arc::clone(&shared), tap.counters());
+    let metrics = metrics::registry(&counters, Some(&deliverer), &store, Some(traffic_counters));
     let about = Arc::new(about(&settings, bound, clock));
     let control = settings.data.join("control.sock");
     let admin =
@@ -157,12 +125,6 @@ fn about(settings: &Settings, bound: SocketAddr, clock: Clock) -> About {
     }
 }
 
-fn registry(engine: &EngineCounters) -> Arc<Registry> {
-    let mut registry = Registry::default();
-    engine.register(&mut registry);
-    Arc::new(registry)
-}
-
 impl Running {
     /// Stops in order: no more visitors, open requests drained, what was seen committed, attempts finished, store closed.
     pub async fn stop(self) {
@@ -171,9 +133,7 @@ impl Running {
         let drained = tokio::task::spawn_blocking(move || cores.into_iter().for_each(|core| drop(core.join())));
         let _ = drained.await;
         let _ = self.stop_inside.send(true);
-        if tokio::time::timeout(COMMIT_AT_STOP, engine.stopped()).await.is_err() {
-            tracing::error!("the journal did not take the last events in {COMMIT_AT_STOP:?}; they are lost");
-        }
+        engine.stopped(COMMIT_AT_STOP).await;
         deliverer.stopped().await;
         for part in inside {
             let _ = part.await;
@@ -184,64 +144,14 @@ impl Running {
     }
 }
 
-/// Runs until SIGTERM or SIGINT, then drains. Blocks.
-pub fn run(settings: Settings) -> Result<(), AppError> {
-    start_log(settings.log_format, &settings.log)?;
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime =
-        builder.enable_all().thread_name("shopbell-inside").build().map_err(system("no runtime could be made"))?;
-    runtime.block_on(async {
-        let mut stop = StopSignal::new().map_err(system("signals cannot be taken"))?;
-        let running = start(settings).await?;
-        stop.recv().await;
-        tracing::info!("stopping: open requests are finished first");
-        tokio::select! {
-            () = running.stop() => {}
-            () = stop.recv() => tracing::warn!("stopped at once on a second signal"),
-        }
-        Ok(())
-    })
-}
-
-/// SIGTERM or Ctrl-C.
-#[derive(Debug)]
-pub struct StopSignal {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl StopSignal {
-    /// From now on the signals are ours.
-    pub fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits for the next one.
-    pub async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Starts the log on stderr.
-fn start_log(format: LogFormat, filter: &str) -> Result<(), AppError> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| {
-        AppError::Settings(format!("`{filter}` is no log filter: {error}; write error, warn, info or debug"))
-    })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => log.json().try_init(),
-    }
-    .map_err(|error| AppError::Settings(format!("the log cannot be started: {error}")))
-}
-
 /// Reads a rules directory as `run` would; all faults at once.
 pub fn read_rules_dir(dir: &Path) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
     crate::engine::read_directory(dir)
+}
+
+/// Secrets that the webhooks of a ruleset name and that cannot be had here, as warnings: where shopbell will run they may be.
+pub fn missing_secrets(ruleset: &Ruleset) -> Vec<Diagnostic> {
+    crate::engine::missing_secrets(ruleset)
 }
 
 /// The admin router over a store that no process owns: what the CLI asks where nothing runs.
@@ -249,7 +159,8 @@ pub async fn offline(data: &Path, rules: &Path) -> Result<axum::Router, AppError
     let clock = Clock::System;
     let (store, _recovery) = open_store(data.to_owned(), clock).await?;
     let rules = Rules::offline(rules, data, store.clone(), clock).await?;
-    let (metrics, about) = (registry(&EngineCounters::default()), Arc::default());
+    let metrics = metrics::registry(&EngineCounters::default(), None, &store, None);
+    let about = Arc::default();
     Ok(admin::router(Admin { store, deliverer: None, rules, metrics, clock, about }))
 }
 
@@ -271,13 +182,25 @@ async fn note_start(store: &Store, clock: Clock, recovered: &[String]) -> Result
     store.log(entries.collect(), Vec::new()).await.map(drop)
 }
 
-/// Addresses deliveries must never go to: our own listener and the shop.
-async fn ours(bound: SocketAddr, origin: &proxy::Origin) -> Vec<SocketAddr> {
-    let mut ours = vec![bound];
-    if let proxy::Origin::Tcp { host, port } = origin {
-        ours.extend(tokio::net::lookup_host((host.as_str(), *port)).await.into_iter().flatten());
+/// Where the shop listens, as far as its name says now.
+async fn addresses(origin: &proxy::Origin) -> Vec<SocketAddr> {
+    match origin {
+        proxy::Origin::Tcp { host, port } => {
+            tokio::net::lookup_host((host.as_str(), *port)).await.into_iter().flatten().collect()
+        }
+        proxy::Origin::Unix(_) => Vec::new(),
     }
-    ours
+}
+
+/// Whether a connection to `shop` would come in at our own listener.
+fn is_ours(shop: SocketAddr, bound: SocketAddr) -> bool {
+    if shop.port() != bound.port() {
+        return false;
+    }
+    let (shop, ours) = (shop.ip().to_canonical(), bound.ip().to_canonical());
+    // An address of this machine is one that can be bound.
+    let is_local = || shop.is_unspecified() || std::net::UdpSocket::bind((shop, 0)).is_ok();
+    shop == ours || (shop.is_unspecified() && ours.is_loopback()) || (ours.is_unspecified() && is_local())
 }
 
 type Core = std::thread::JoinHandle<std::io::Result<()>>;

@@ -107,8 +107,9 @@ impl Diagnostic {
             .nth(self.width)
             .map_or(self.source_line.len(), |(at, _)| start + at);
         let title = level.clone().primary_title(self.message.as_str());
-        let group = if self.line == 0 {
-            title.element(annotate_snippets::Origin::path(self.file.as_str()))
+        let group = if self.source_line.is_empty() {
+            let place = annotate_snippets::Origin::path(self.file.as_str());
+            title.element(if self.line == 0 { place } else { place.line(self.line) })
         } else {
             title.element(
                 Snippet::source(self.source_line.as_str())

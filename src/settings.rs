@@ -29,7 +29,7 @@ pub struct RunArgs {
     /// Address visitors connect to [default: 127.0.0.1:8080]
     #[arg(long, env = "SHOPBELL_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// The shop: http://host[:port] or unix:/path
+    /// The shop: http://host:port or unix:/path
     #[arg(long, env = "SHOPBELL_UPSTREAM", value_name = "URL")]
     pub upstream: Option<String>,
     /// Directory with the rules files [default: rules]

@@ -30,6 +30,8 @@ pub(super) enum Command {
     Init(InitArgs),
     /// Run recorded exchanges through rules and print the events as JSON lines
     Replay(ReplayArgs),
+    /// Propose rules from recorded exchanges, as a commented file to edit
+    Suggest(SuggestArgs),
     /// Search events, delivery attempts, outcomes and notices, or follow them as they come
     Log(LogArgs),
     /// Look at deliveries, send one again, or all that fit
@@ -93,6 +95,16 @@ pub(super) struct ReplayArgs {
     /// Recorded exchanges, one JSON object a line; `-` reads them from stdin
     #[arg(long, value_name = "FILE")]
     pub(super) exchanges: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SuggestArgs {
+    /// Recorded exchanges, one JSON object a line; `-` reads them from stdin
+    #[arg(long, value_name = "FILE")]
+    pub(super) exchanges: PathBuf,
+    /// Write the rules to this new file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,7 +19,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let (found, summary) = match app::read_rules_dir(&args.dir) {
         Err(faults) => (faults, None),
         Ok(files) => {
-            let loaded = rules::load(&files);
+            let mut loaded = rules::load(&files);
+            if let Some(ruleset) = &loaded.ruleset {
+                loaded.diagnostics.extend(app::missing_secrets(ruleset));
+            }
             let summary = loaded.ruleset.map(|ruleset| {
                 let (rules, webhooks) = (ruleset.events.len(), ruleset.webhooks.len());
                 let files = count(files.len(), "file");

@@ -20,6 +20,7 @@ mod run;
 mod runs;
 mod status;
 mod story;
+mod suggest;
 mod webhooks;
 
 use std::future::Future;
@@ -52,6 +53,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Suggest(args) => suggest::run(&args),
         Command::Log(args) => block_on(log::run(args)),
         Command::Deliveries { command } => block_on(deliveries::run(command)),
         Command::Runs { command } => block_on(runs::run(command)),

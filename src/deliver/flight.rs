@@ -36,6 +36,8 @@ pub(super) struct Flight {
     pub(super) webhook: Arc<Webhook>,
     /// When it began.
     pub(super) at: Timestamp,
+    /// `host:port` it goes to.
+    pub(super) host: Arc<str>,
     pub(super) cargo: Cargo,
 }
 
@@ -131,6 +133,9 @@ impl Flight {
         let (number, trigger, seq) = match &self.cargo {
             Cargo::Ping(_) => (1, Trigger::Ping, None),
             Cargo::Replay(replay) => (replay.attempts.saturating_add(1), replay.trigger, Some(replay.seq)),
+            Cargo::Delivery(ready) if ready.probe => {
+                (ready.attempts.saturating_add(1), Trigger::Probe, Some(ready.seq))
+            }
             Cargo::Delivery(ready) if ready.attempts == 0 => (1, Trigger::First, Some(ready.seq)),
             Cargo::Delivery(ready) => (ready.attempts.saturating_add(1), Trigger::Retry, Some(ready.seq)),
         };
@@ -153,6 +158,9 @@ impl Flight {
             trigger,
             url: request::shown_url(&self.webhook.url),
             address: report.address,
+            reused: report.reused,
+            tls: report.tls,
+            http: report.http,
             status: report.status,
             verdict: report.verdict,
             answer_headers: report.headers,

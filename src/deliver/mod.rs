@@ -5,10 +5,11 @@
 //! | `queue/` | one webhook's deliveries, pure: what may go out, what is written |
 //! | `scheduler/` | the one task that reads the journal, starts attempts and makes results durable |
 //! | `flight.rs`, `attempt.rs` | one delivery on its way, and its one POST with the verdict |
-//! | `request.rs`, `php_json.rs`, `spelling.rs` | the bytes on the wire |
+//! | `request.rs`, `php_json.rs`, `sign.rs`, `spelling.rs` | the bytes on the wire |
 //! | `redact.rs` | what an answer must not keep |
 //! | `retry.rs` | gaps, jitter, Retry-After |
-//! | `client.rs`, `connector.rs`, `guard.rs` | connections, and where they may go |
+//! | `client.rs`, `connector.rs`, `stream.rs`, `tls.rs`, `guard.rs` | connections, and where they may go |
+//! | `failure.rs` | what kind of failure an error is |
 //! | `runs/` | deliveries sent again in the background, one by one or all that fit |
 //! | `counters.rs` | what is counted |
 
@@ -16,6 +17,7 @@ mod attempt;
 mod client;
 mod connector;
 mod counters;
+mod failure;
 mod flight;
 mod guard;
 mod php_json;
@@ -25,7 +27,10 @@ mod request;
 mod retry;
 mod runs;
 mod scheduler;
+mod sign;
 mod spelling;
+mod stream;
+mod tls;
 
 use std::sync::Arc;
 

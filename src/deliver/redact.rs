@@ -12,6 +12,9 @@ const MARK: &str = "[redacted]";
 /// Headers of ours that prove who we are; their values are looked for in the answer.
 const OURS: [&str; 3] = ["x-wc-webhook-signature", "webhook-signature", "authorization"];
 
+/// No longer than the name of a scheme (`Basic`, `v1`), in bytes.
+const SCHEME: usize = 6;
+
 /// A secret shorter than this, in bytes, would be found in words that have nothing to do with it.
 const LEAST_SECRET: usize = 4;
 
@@ -21,12 +24,13 @@ const LEAST_HEADER: usize = 12;
 /// Values that the answer to this request must not keep.
 pub(super) fn secrets(webhook: &Webhook, headers: &HeaderMap) -> Vec<String> {
     let sent = OURS.iter().filter_map(|name| headers.get(*name)?.to_str().ok()).flat_map(|value| {
-        // `v1,…` and `Basic …`: the part that matters is also found without its scheme.
-        let bare = value.rsplit([',', ' ']).next().unwrap_or(value);
-        [value.to_owned(), bare.to_owned()]
+        // `v1,… v1,…` and `Basic …`: the parts that matter are also found without their scheme.
+        std::iter::once(value).chain(value.split([',', ' '])).map(str::to_owned).filter(|part| part.len() > SCHEME)
     });
     let own = webhook.headers.iter().map(|(_, value)| value.clone()).filter(|value| value.len() >= LEAST_HEADER);
-    let all = sent.chain(own).chain(std::iter::once(webhook.secret.expose().to_owned()));
+    let old = webhook.old_secrets.iter().map(|old| &old.secret);
+    let secrets = std::iter::once(&webhook.secret).chain(old).map(|secret| secret.expose().to_owned());
+    let all = sent.chain(own).chain(secrets);
     all.filter(|secret| secret.len() >= LEAST_SECRET).collect()
 }
 
@@ -59,13 +63,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-wc-webhook-signature", "abc123=".parse().unwrap());
         headers.insert("webhook-signature", "v1,xyz789=".parse().unwrap());
-        headers.insert("authorization", "Basic dTpw".parse().unwrap());
+        headers.insert("authorization", "Basic dTpwYXNz".parse().unwrap());
         let secrets = secrets(&webhook, &headers);
         let mut report = Report::failed(FailureClass::Status, "refused s3cr3t");
         report.answer =
-            r#"{"sig":"abc123=","std":"xyz789=","auth":"dTpw","key":"s3cr3t k-0123456789","iban":"DE1","ok":"yes"}"#
+            r#"{"sig":"abc123=","std":"xyz789=","auth":"dTpwYXNz","key":"s3cr3t k-0123456789","iban":"DE1","ok":"yes"}"#
                 .into();
-        report.headers = vec![("set-cookie".into(), "sid=1".into()), ("x-echo".into(), "Basic dTpw".into())];
+        report.headers = vec![("set-cookie".into(), "sid=1".into()), ("x-echo".into(), "Basic dTpwYXNz".into())];
         answer(&mut report, &webhook, &secrets);
         let mark = r#""[redacted]""#;
         assert_eq!(

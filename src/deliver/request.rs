@@ -3,6 +3,8 @@
 //! `X-WC-Webhook-*`, `User-Agent` and `Content-Type` are WooCommerce's own (its `WC_Webhook::deliver`); beside them stand the
 //! three headers of Standard Webhooks 1.0.0, which verifiers of that kind read and others overlook.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -12,7 +14,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri}
 use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 
-use super::php_json;
+use super::{php_json, sign};
 use crate::clock::Timestamp;
 use crate::id::{EventUid, WebhookId, hex};
 use crate::mac;
@@ -67,11 +69,9 @@ pub(super) fn delivery(
     spelling: &Extensions,
 ) -> Result<Request<Full<Bytes>>, String> {
     let body = body(webhook, event);
-    let secret = webhook.secret.expose().as_bytes();
     let at = now.as_secs().to_string();
-    let signed: [&[u8]; 5] = [delivery.as_bytes(), b".", at.as_bytes(), b".", &body];
-    let standard = format!("v1,{}", mac::sign_base64(secret, &signed));
-    let signature = mac::sign_base64(secret, &[&body]);
+    let standard = sign::standard(webhook, delivery, &at, &body, now);
+    let signature = sign::woocommerce(webhook, &body);
     let id = webhook.id.to_string();
     let ours: [(&'static str, &str); 11] = [
         ("content-type", "application/json"),
@@ -155,6 +155,9 @@ fn post(webhook: &Webhook, spelling: &Extensions) -> Result<Request<()>, String>
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     *request.extensions_mut() = spelling.clone();
+    if let Some(keys) = &webhook.tls {
+        request.extensions_mut().insert(Arc::clone(keys));
+    }
     Ok(request)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::model::record::EventEntry;
 use crate::model::{NoticeKind, Write};
@@ -33,7 +33,9 @@ pub(super) async fn run(
     overlay: Arc<Overlay>,
     counters: EngineCounters,
     notes: Notes,
+    mut give_up: watch::Receiver<bool>,
 ) {
+    let mut lost = 0;
     let mut group = Vec::with_capacity(GROUP);
     // While one group is on its way to the disk the next gathers in the channel: that is the group commit.
     while ready.recv_many(&mut group, GROUP).await > 0 {
@@ -41,9 +43,18 @@ pub(super) async fn run(
         while rest.peek().is_some() {
             let batch = Batch::fill(&mut rest);
             let last = batch.last;
-            batch.commit(&store, &counters, &notes).await;
+            let events = batch.entries.len();
+            tokio::select! {
+                biased;
+                () = batch.commit(&store, &counters, &notes) => {}
+                _ = give_up.wait_for(|now| *now) => lost += events,
+            }
             overlay.applied(last);
         }
+    }
+    if lost > 0 {
+        counters.events_lost.inc_by(lost as u64);
+        tracing::error!(events = lost, "the journal did not take the last events before the stop: they are lost");
     }
 }
 
@@ -102,11 +113,14 @@ impl Batch {
         if self.releases.is_empty() {
             return;
         }
-        let events = self.entries.len();
+        let (events, visitors) = (self.entries.len(), self.releases.len());
         tracing::error!(%error, events, "the journal cannot write; events are kept in memory, the shop goes on");
         let text = format!("events waited in memory because the journal could not write: {error}");
         notes.take(NoticeKind::Store, Note { rule: String::new(), text });
-        counters.released_early.inc_by(self.releases.len() as u64);
-        self.releases.clear();
+        counters.released_early.inc_by(visitors as u64);
+        for (rule, _visitor) in self.releases.drain(..) {
+            let text = "a visitor was let go before the events were on disk: the journal could not write";
+            notes.take(NoticeKind::Released, Note { rule, text: text.into() });
+        }
     }
 }

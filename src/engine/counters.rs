@@ -1,7 +1,12 @@
 //! What the engine counts.
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+
+use crate::model::NoticeKind;
+use crate::rules::Note;
 
 /// Counters of the engine; clones share their values.
 #[derive(Clone, Debug, Default)]
@@ -20,10 +25,20 @@ pub struct EngineCounters {
     pub commit_retries: Counter,
     /// Notes about rules that were not kept because too many kinds were waiting.
     pub notes_dropped: Counter,
+    /// Events given up at the end because the journal never took them.
+    pub events_lost: Counter,
     /// Rules directories that took effect.
     pub reloads: Counter,
     /// Rules directories that did not.
     pub reloads_refused: Counter,
+    /// Notes by what they are about and the rule they name, repeats and dropped ones included.
+    notes: Family<NoteLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NoteLabels {
+    kind: &'static str,
+    rule: String,
 }
 
 impl EngineCounters {
@@ -38,7 +53,30 @@ impl EngineCounters {
         add("panics", "Exchanges whose evaluation panicked", &self.panics);
         add("commit_retries", "Commits that failed at first", &self.commit_retries);
         add("notes_dropped", "Notes about rules that were not kept", &self.notes_dropped);
+        add("events_lost", "Events given up at the end because the journal never took them", &self.events_lost);
         add("reloads", "Rules directories that took effect", &self.reloads);
         add("reloads_refused", "Rules directories that did not take effect", &self.reloads_refused);
+        registry.register("notes", "Notes by what they are about and their rule", self.notes.clone());
     }
+
+    /// Notes of this kind about this rule (empty: about none).
+    pub fn notes(&self, kind: NoticeKind, rule: &str) -> u64 {
+        self.notes.get_or_create(&labels(kind, rule)).get()
+    }
+
+    pub(super) fn count_note(&self, kind: NoticeKind, note: &Note) {
+        self.notes.get_or_create(&labels(kind, &note.rule)).inc();
+    }
+}
+
+fn labels(kind: NoticeKind, rule: &str) -> NoteLabels {
+    let kind = match kind {
+        NoticeKind::Process => "process",
+        NoticeKind::Reload => "reload",
+        NoticeKind::Webhook => "webhook",
+        NoticeKind::Rule => "rule",
+        NoticeKind::Released => "released",
+        NoticeKind::Store => "store",
+    };
+    NoteLabels { kind, rule: rule.to_owned() }
 }

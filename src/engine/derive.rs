@@ -74,15 +74,14 @@ impl Deriver {
     /// `None` if nothing came of it.
     fn derive(&self, evaluated: &Evaluated) -> Option<(Vec<Event>, Vec<Write>)> {
         let Evaluated { active, reading, matched, .. } = evaluated;
-        for note in &matched.notes {
-            self.notes.take(NoticeKind::Rule, note.clone());
-        }
         if matched.rules.is_empty() {
+            matched.notes.iter().for_each(|note| self.notes.take(NoticeKind::Rule, note.clone()));
             return None;
         }
         let fault = Mutex::default();
         let view = OverlayView { overlay: &self.overlay, store: &self.store, runtime: &self.runtime, fault };
         let Derived { events, writes, notes } = active.ruleset.derive(reading, matched, &view, self.clock.now());
+        // Those of matching are among them.
         for note in notes {
             self.notes.take(NoticeKind::Rule, note);
         }

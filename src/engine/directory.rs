@@ -10,6 +10,8 @@ use crate::rules::SourceFile;
 const MAX_FILES: usize = 10_000;
 /// Bytes one rules file may have.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes of all of them together.
+const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
 /// Directories below each other, so that a link in a circle ends.
 const MAX_DEPTH: usize = 16;
 
@@ -24,15 +26,15 @@ pub(super) struct Stamps(Vec<(PathBuf, u64, i128, u64)>);
 /// `.tmp` do not count. Links are followed, as Kubernetes mounts directories by links.
 pub fn read_directory(root: &Path) -> Result<Vec<SourceFile>, DirectoryError> {
     let mut faults = Vec::new();
-    let mut files = Vec::new();
+    let (mut files, mut total) = (Vec::new(), 0);
     for path in list(root)? {
         let name = relative(root, &path);
-        let read = fs::metadata(&path).and_then(|meta| {
-            if meta.len() > MAX_FILE_BYTES {
-                return Err(std::io::Error::other(format!("it has {} bytes, more than {MAX_FILE_BYTES}", meta.len())));
-            }
-            fs::read(&path)
-        });
+        let read = read_file(&path, MAX_FILE_BYTES);
+        total += read.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        if total > MAX_TOTAL_BYTES {
+            let text = format!("the rules files have more than {MAX_TOTAL_BYTES} bytes together");
+            return Err(vec![Diagnostic::of_file(&name, text).hint("is this the right directory?")]);
+        }
         match read {
             Ok(bytes) => files.push(SourceFile { path: name, bytes }),
             Err(error) => {
@@ -48,10 +50,28 @@ pub fn read_directory(root: &Path) -> Result<Vec<SourceFile>, DirectoryError> {
     if faults.is_empty() { Ok(files) } else { Err(faults) }
 }
 
+/// Reads a regular file of at most `limit` bytes. Pipes and devices, which may never end, are refused unopened.
+pub(super) fn read_file(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(std::io::Error::other(format!("it has more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
 /// The stamps of a directory as it stands; an unreadable one has none.
 pub(super) fn stamps(root: &Path) -> Stamps {
+    stamps_of(list(root).unwrap_or_default())
+}
+
+/// The stamps of these files; one that is not there has zeros.
+pub(super) fn stamps_of(paths: Vec<PathBuf>) -> Stamps {
     use std::os::unix::fs::MetadataExt as _;
-    let paths = list(root).unwrap_or_default();
     let stamp = |path: PathBuf| {
         let meta = fs::metadata(&path).ok();
         let stamp = meta.map_or((0, 0, 0), |meta| {
@@ -82,15 +102,14 @@ fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), (PathB
     let fault = |error| (dir.to_owned(), error);
     for entry in fs::read_dir(dir).map_err(fault)? {
         let path = entry.map_err(fault)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with('.') || [".swp", ".tmp", "~"].iter().any(|end| name.ends_with(end)) {
+        if is_left_out(&path) {
             continue;
         }
         if path.is_dir() {
             if depth < MAX_DEPTH {
                 walk(&path, depth + 1, found)?;
             }
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
+        } else if is_rules_file(&path) {
             if found.len() == MAX_FILES {
                 return Err(fault(std::io::Error::other(format!("it holds more than {MAX_FILES} rules files"))));
             }
@@ -98,6 +117,17 @@ fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), (PathB
         }
     }
     Ok(())
+}
+
+/// Names that never count: hidden ones, and what editors leave behind.
+fn is_left_out(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || [".swp", ".tmp", "~"].iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a file of this name counts.
+pub(super) fn is_rules_file(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml") && !is_left_out(path)
 }
 
 fn relative(root: &Path, path: &Path) -> String {

@@ -10,14 +10,16 @@ mod counters;
 mod derive;
 mod directory;
 mod last_good;
+mod loader;
 mod notes;
 mod observer;
 mod overlay;
+mod receivers;
 mod reload;
 mod secrets;
 mod watch;
 
-pub use active::Active;
+pub use active::{Active, missing_secrets};
 pub use counters::EngineCounters;
 pub use directory::{DirectoryError, read_directory};
 pub use observer::{Engine, EngineObserver};

@@ -19,6 +19,8 @@ const QUEUE: usize = 1024;
 const MAX_KINDS: usize = 1000;
 /// How often repeats are written.
 const EVERY: Duration = Duration::from_secs(60);
+/// Pause before notes are written again that the store refused.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Takes notes; cheap to clone, never blocks.
 #[derive(Clone, Debug)]
@@ -36,6 +38,7 @@ impl Notes {
     }
 
     pub(super) fn take(&self, kind: NoticeKind, note: Note) {
+        self.counters.count_note(kind, &note);
         if self.sender.try_send((kind, note)).is_err() {
             self.counters.notes_dropped.inc();
         }
@@ -46,6 +49,8 @@ async fn write(mut receiver: mpsc::Receiver<(NoticeKind, Note)>, store: Store, c
     // Kind → repeats not yet written; present at all = written within this minute.
     let mut kinds: HashMap<(NoticeKind, Note), u64> = HashMap::new();
     let mut minute = tokio::time::interval(EVERY);
+    // What the store refused: kept here, bounded like the kinds, until it works again.
+    let mut refused: Due = Vec::new();
     loop {
         let due = tokio::select! {
             taken = receiver.recv() => match taken {
@@ -53,10 +58,25 @@ async fn write(mut receiver: mpsc::Receiver<(NoticeKind, Note)>, store: Store, c
                 None => break,
             },
             _ = minute.tick() => repeats(&mut kinds),
+            () = tokio::time::sleep(AGAIN_AFTER), if !refused.is_empty() => Vec::new(),
         };
-        log(&store, &clock, due).await;
+        due.iter().for_each(tell);
+        let together = std::mem::take(&mut refused).into_iter().chain(due).collect();
+        refused = log(&store, &clock, together).await;
+        if refused.len() > MAX_KINDS {
+            counters.notes_dropped.inc_by((refused.len() - MAX_KINDS) as u64);
+            refused.truncate(MAX_KINDS);
+        }
     }
-    log(&store, &clock, repeats(&mut kinds)).await;
+    let last = repeats(&mut kinds);
+    last.iter().for_each(tell);
+    refused.extend(last);
+    let lost = log(&store, &clock, refused).await;
+    counters.notes_dropped.inc_by(lost.len() as u64);
+}
+
+fn tell(((_, note), count): &((NoticeKind, Note), u64)) {
+    tracing::warn!(rule = note.rule, count, "{}", note.text);
 }
 
 type Due = Vec<((NoticeKind, Note), u64)>;
@@ -80,17 +100,21 @@ fn repeats(kinds: &mut HashMap<(NoticeKind, Note), u64>) -> Due {
     due
 }
 
-async fn log(store: &Store, clock: &Clock, due: Due) {
+/// Writes notices; gives back what the store refused.
+async fn log(store: &Store, clock: &Clock, due: Due) -> Due {
     if due.is_empty() {
-        return;
+        return due;
     }
     let now = clock.now();
-    let entries = due.into_iter().map(|((kind, note), count)| {
-        tracing::warn!(rule = note.rule, count, "{}", note.text);
-        let rule = Some(note.rule).filter(|rule| !rule.is_empty());
-        LogEntry::Notice(Notice { rule, count, ..Notice::new(now, kind, note.text) })
+    let entries = due.iter().map(|((kind, note), count)| {
+        let rule = Some(note.rule.clone()).filter(|rule| !rule.is_empty());
+        LogEntry::Notice(Notice { rule, count: *count, ..Notice::new(now, *kind, note.text.clone()) })
     });
-    if let Err(error) = store.log(entries.collect(), Vec::new()).await {
-        tracing::warn!(%error, "notes about rules could not be kept in the log");
+    match store.log(entries.collect(), Vec::new()).await {
+        Ok(_) => Vec::new(),
+        Err(error) => {
+            tracing::debug!(%error, "notes about rules are kept in memory until the store works again");
+            due
+        }
     }
 }

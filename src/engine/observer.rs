@@ -1,6 +1,7 @@
 //! The tap's observer: asks the ruleset in force, hands exchanges over, never blocks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -24,9 +25,12 @@ const INTAKE: usize = 1024;
 /// Exchanges whose conditions are evaluated at once.
 const EVALUATING: usize = 64;
 
-/// Hands exchanges of the tap to the engine; cheap to clone.
+/// Hands exchanges of the tap to the engine. A clone is one count: the tap makes one for every request.
 #[derive(Clone, Debug)]
-pub struct EngineObserver {
+pub struct EngineObserver(Arc<Intake>);
+
+#[derive(Debug)]
+struct Intake {
     rules: Rules,
     intake: mpsc::Sender<Observed>,
     counters: EngineCounters,
@@ -60,6 +64,7 @@ pub(super) struct Evaluated {
 #[derive(Debug)]
 pub struct Engine {
     parts: Vec<tokio::task::JoinHandle<()>>,
+    give_up: watch::Sender<bool>,
 }
 
 impl Engine {
@@ -86,15 +91,25 @@ impl Engine {
             runtime: tokio::runtime::Handle::current(),
         };
         let deriving = tokio::task::spawn_blocking(move || deriver.run(evaluated, &derived_sender));
-        let committing = tokio::spawn(commit::run(derived, store, overlay, counters.clone(), notes.clone()));
-        let observer = EngineObserver { rules, intake, counters, notes };
-        (observer, Self { parts: vec![dispatching, deriving, committing, noting] })
+        let (give_up, given_up) = watch::channel(false);
+        let committing = tokio::spawn(commit::run(derived, store, overlay, counters.clone(), notes.clone(), given_up));
+        let observer = EngineObserver(Arc::new(Intake { rules, intake, counters, notes }));
+        (observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up })
     }
 
-    /// Waits until everything taken over is on disk. The observers must be dropped for the notes to end.
-    pub async fn stopped(self) {
-        for part in self.parts {
+    /// Waits until everything taken over is on disk, for `limit` at most: what the journal has not taken by then is given
+    /// up, loudly. The observers must be dropped for the notes to end.
+    pub async fn stopped(mut self, limit: Duration) {
+        if tokio::time::timeout(limit, self.join()).await.is_err() {
+            let _ = self.give_up.send(true);
+            self.join().await;
+        }
+    }
+
+    async fn join(&mut self) {
+        while let Some(part) = self.parts.first_mut() {
             let _ = part.await;
+            self.parts.remove(0);
         }
     }
 }
@@ -103,7 +118,7 @@ impl Observer for EngineObserver {
     type Ticket = Ticket;
 
     fn wants(&self, request: &RequestHead) -> Option<Ticket> {
-        let active = self.rules.active();
+        let active = self.0.rules.active();
         let candidates = active.ruleset.wants(request)?;
         Some(Ticket { active, candidates })
     }
@@ -117,14 +132,14 @@ impl Observer for EngineObserver {
     }
 
     fn observe(&self, ticket: Ticket, exchange: Exchange, release: Release) {
-        match self.intake.try_send(Observed { ticket, exchange, release }) {
+        match self.0.intake.try_send(Observed { ticket, exchange, release }) {
             Ok(()) => {
-                self.counters.exchanges.inc();
+                self.0.counters.exchanges.inc();
             }
             Err(_full) => {
-                self.counters.unobserved.inc();
+                self.0.counters.unobserved.inc();
                 let text = "exchanges passed unobserved: the queue was full, so their events are missing";
-                self.notes.take(NoticeKind::Released, Note { rule: String::new(), text: text.into() });
+                self.0.notes.take(NoticeKind::Released, Note { rule: String::new(), text: text.into() });
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Where secrets come from: the file itself, the environment, or a file of their own.
 
+use std::path::Path;
+
+use super::directory::read_file;
 use crate::model::Secret;
 use crate::rules::SecretSource;
 
@@ -29,13 +32,9 @@ fn from_environment(name: &str) -> Result<Secret, String> {
 }
 
 fn from_file(path: &str) -> Result<Secret, String> {
-    let length =
-        std::fs::metadata(path).map_err(|error| format!("the secret file {path} cannot be read: {error}"))?.len();
-    if length > MAX_SECRET_BYTES {
-        return Err(format!("the secret file {path} has {length} bytes, more than {MAX_SECRET_BYTES}"));
-    }
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("the secret file {path} cannot be read: {error}"))?;
+    let bytes = read_file(Path::new(path), MAX_SECRET_BYTES)
+        .map_err(|error| format!("the secret file {path} cannot be read: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("the secret file {path} is not UTF-8"))?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |cut| cut.strip_suffix('\r').unwrap_or(cut));
     if text.is_empty() { Err(format!("the secret file {path} is empty")) } else { Ok(Secret::new(text.to_owned())) }
 }
@@ -53,6 +52,12 @@ mod tests {
         assert_eq!(resolve(&source).unwrap().expose(), "a b \n");
         let missing = resolve(&SecretSource::File("/nowhere/secret".into())).unwrap_err();
         assert!(missing.contains("/nowhere/secret"), "{missing}");
+        for (path, why) in
+            [("/dev/zero", "no regular file"), ("/", "no regular file"), ("/dev/null", "no regular file")]
+        {
+            let odd = resolve(&SecretSource::File(path.into())).unwrap_err();
+            assert!(odd.contains(why), "{odd}");
+        }
         let unset = resolve(&SecretSource::Env("SHOPBELL_TEST_UNSET".into())).unwrap_err();
         assert!(unset.contains("SHOPBELL_TEST_UNSET is not set"), "{unset}");
     }

@@ -11,6 +11,9 @@ use super::{EventUid, Identity, Seq, Timestamp, Topic, Verdict, WebhookId};
 pub struct Waiting {
     /// Attempts made so far.
     pub attempts: u32,
+    /// When the last of them ended; 0 where that was not kept. Tells at a start whether the clock was set back meanwhile.
+    #[serde(default)]
+    pub since: Timestamp,
     /// When the next is due.
     pub due: Timestamp,
     /// The group whose later events wait behind it.

@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 
 use http::header::{FORWARDED, HOST};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
+
+use super::Visitor;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -42,6 +45,25 @@ pub(super) fn write(headers: &mut HeaderMap, peer: IpAddr, secure: bool, trusted
         let node = if peer.is_ipv6() { format!(", for=\"[{peer}]\"") } else { format!(", for={peer}") };
         line.extend_from_slice(node.as_bytes());
         set(headers, FORWARDED, &line);
+    }
+}
+
+/// Whether the visitor spoke TLS with a proxy before us, by the words of one that is trusted: `X-Forwarded-Proto`, or `proto` of
+/// `Forwarded` (RFC 7239 section 5.4). Where several proxies spoke, the first stands next to the visitor.
+pub fn is_secure(request: &Parts) -> bool {
+    if !request.extensions.get::<Visitor>().is_some_and(Visitor::is_trusted) {
+        return false;
+    }
+    let first = |name: &HeaderName| {
+        let line = request.headers.get(name).and_then(|value| value.to_str().ok());
+        line.and_then(|line| line.split(',').next()).map(str::trim)
+    };
+    match first(&PROTO) {
+        Some(proto) => proto.eq_ignore_ascii_case("https"),
+        None => first(&FORWARDED).into_iter().flat_map(|element| element.split(';')).any(|pair| {
+            let pair = pair.split_once('=').map(|(name, value)| (name.trim(), value.trim().trim_matches('"')));
+            pair.is_some_and(|(name, value)| name.eq_ignore_ascii_case("proto") && value.eq_ignore_ascii_case("https"))
+        }),
     }
 }
 
@@ -123,6 +145,30 @@ mod tests {
             after(&[("forwarded", "for=1.1.1.1"), ("x_forwarded_for", "3.3.3.3")], "fd00::1", true),
             "forwarded: for=1.1.1.1, for=\"[fd00::1]\" | x-forwarded-for: fd00::1 | x-forwarded-proto: http"
         );
+    }
+
+    #[test]
+    fn tls_before_us_is_believed_of_a_trusted_proxy() {
+        let rows: [(&[(&str, &str)], bool, bool); 9] = [
+            (&[("x-forwarded-proto", "https")], true, true),
+            (&[("x-forwarded-proto", "https")], false, false),
+            (&[("x-forwarded-proto", "HTTPS, http")], true, true),
+            (&[("x-forwarded-proto", "http, https")], true, false),
+            (&[("forwarded", "for=1.1.1.1; Proto=\"https\", for=2.2.2.2;proto=http")], true, true),
+            (&[("forwarded", "for=1.1.1.1;proto=http, for=2.2.2.2;proto=https")], true, false),
+            (&[("x-forwarded-proto", "http"), ("forwarded", "proto=https")], true, false),
+            (&[("forwarded", "proto")], true, false),
+            (&[], true, false),
+        ];
+        for (lines, trusted, secure) in rows {
+            let mut request = http::Request::new(());
+            for (name, value) in lines {
+                let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+                request.headers_mut().append(name, value.parse().unwrap());
+            }
+            request.extensions_mut().insert(Visitor::new("10.0.0.1".parse().unwrap(), trusted, Default::default()));
+            assert_eq!(is_secure(&request.into_parts().0), secure, "{lines:?} {trusted}");
+        }
     }
 
     #[test]

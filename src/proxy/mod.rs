@@ -42,6 +42,7 @@ mod visit;
 pub use answer::UpstreamBody;
 pub use config::{Config, Origin, parse_origin};
 pub use error::{ProxyError, Side};
+pub use forwarded::is_secure;
 pub use listen::bind;
 pub use serve::{serve, spawn_core};
 pub use shared::{Counters, Shared};

@@ -23,7 +23,7 @@ use tower_service::Service;
 use super::pulse::{Finding, Pulse, Watch, Watched};
 use super::tunnel::Visitor;
 use super::visit::Visit;
-use super::{Counters, ProxyError, Shared};
+use super::{Counters, ProxyError, Shared, forwarded};
 
 /// Header lines in one request's head.
 const MAX_HEADERS: usize = 256;
@@ -199,7 +199,8 @@ where
     // Without it a small answer may wait for the visitor's acknowledgement of the last one; a failure only costs that time.
     let _ = stream.set_nodelay(true);
     let pulse = Arc::new(Pulse::default());
-    let visitor = Visitor::new(peer.ip(), Arc::clone(&pulse));
+    let trusted = forwarded::trusted(peer.ip(), &shared.config.trusted_proxies);
+    let visitor = Visitor::new(peer.ip(), trusted, Arc::clone(&pulse));
     let visit = Visit { inner, shared: Arc::clone(&shared), visitor: visitor.clone(), pulse: Arc::clone(&pulse) };
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&pulse)));
     {

@@ -22,18 +22,25 @@ pub struct Visitor(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     address: IpAddr,
+    trusted: bool,
     pulse: Arc<Pulse>,
     tunnel: Mutex<Option<Tunnel>>,
 }
 
 impl Visitor {
-    pub(super) fn new(address: IpAddr, pulse: Arc<Pulse>) -> Self {
-        Self(Arc::new(Inner { address, pulse, tunnel: Mutex::new(None) }))
+    /// `trusted`: one of the proxies before us, whose forwarding headers are believed.
+    pub(super) fn new(address: IpAddr, trusted: bool, pulse: Arc<Pulse>) -> Self {
+        Self(Arc::new(Inner { address, trusted, pulse, tunnel: Mutex::new(None) }))
     }
 
     /// The address the connection comes from: a proxy's, if there is one before us.
     pub fn address(&self) -> IpAddr {
         self.0.address
+    }
+
+    /// Whether that is a proxy before us whose forwarding headers are believed.
+    pub fn is_trusted(&self) -> bool {
+        self.0.trusted
     }
 
     /// Leaves a tunnel for the connection's task to run, once HTTP is over on it.

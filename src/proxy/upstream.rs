@@ -112,8 +112,7 @@ where
         (asked, switch, visitor)
     });
     if let Some(visitor) = visitor {
-        let trusted = forwarded::trusted(visitor.address(), &shared.config.trusted_proxies);
-        forwarded::write(&mut parts.headers, visitor.address(), false, trusted);
+        forwarded::write(&mut parts.headers, visitor.address(), false, visitor.is_trusted());
     }
     parts.version = Version::HTTP_11;
     let mut request = Request::from_parts(parts, body);

@@ -4,6 +4,7 @@
 //! and swapped as a whole. Its way with an exchange: [`Ruleset::wants`] (request head) → [`Ruleset::narrow`] (response
 //! head) → [`Ruleset::matches`] (conditions on the exchange alone) → [`Ruleset::derive`] (all that reads state).
 
+mod charsets;
 mod derive;
 pub mod expr;
 mod index;
@@ -12,14 +13,16 @@ mod matching;
 mod path;
 mod replay;
 pub mod rule;
+pub mod suggest;
 mod summary;
 mod view;
 
+pub use charsets::HostCharsets;
 pub use derive::{Derived, Draft, Note};
 pub use index::{Candidates, Need};
 pub use load::{Loaded, SourceFile, load};
-pub use matching::{Failure, Matched};
+pub use matching::{Failure, Found, Matched, MatchedRule};
 pub use replay::{Replay, ReplayedEvent};
-pub use rule::{Ruleset, SecretSource, WebhookConfig};
+pub use rule::{AlertSource, OldSecretSource, Place, Ruleset, SecretSource, TlsSource, WebhookConfig};
 pub use summary::Summary;
 pub use view::{MemoryState, View};

@@ -221,6 +221,11 @@ impl Store {
         drop(tokio::task::spawn_blocking(move || inner.join()).await);
     }
 
+    /// The state, for the reads of `visitors.rs`.
+    pub(super) fn state(&self) -> &super::state::State {
+        &self.inner.shared.state
+    }
+
     async fn submit(&self, target: Target, ready: Ready) -> Result<Seq, StoreError> {
         let closed = || StoreError::Unavailable("the store is closed".to_owned());
         let queue = self.inner.queue.clone().ok_or_else(closed)?;

@@ -27,6 +27,7 @@ mod scan;
 mod shared;
 mod shelve;
 mod state;
+mod visitors;
 mod writer;
 
 use crate::id::Seq;

@@ -270,7 +270,7 @@ impl State {
         Ok(all)
     }
 
-    fn get<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+    pub(super) fn get<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         self.disk()?.get(key)?.map(|row| rows::decode(&row)).transpose()
     }
 

@@ -11,10 +11,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use shopbell::clock::Clock;
 
 /// Visitors at once, each saving a resource of its own again and again.
-const VISITORS: u64 = 4;
+const VISITORS: usize = 4;
 /// An answer that took longer may have been released before its event was on disk (promise 1 goes first).
 const HELD_AT_MOST: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,7 +35,7 @@ fn nothing_a_client_saw_whole_is_lost_by_kill_9() {
     std::fs::write(dir.path().join("rules/rules.toml"), rules(receiver)).unwrap();
 
     let seen: Arc<Mutex<HashSet<(u64, u64)>>> = Arc::default();
-    let next = Arc::new([const { AtomicU64::new(1) }; VISITORS as usize]);
+    let next = Arc::new([const { AtomicU64::new(1) }; VISITORS]);
     for round in 0..rounds {
         let (mut process, proxy) = start(dir.path(), shop);
         let stop = Arc::new(AtomicBool::new(false));
@@ -42,18 +44,20 @@ fn nothing_a_client_saw_whole_is_lost_by_kill_9() {
             .map(|visitor| {
                 let (seen, next, stop, answered) =
                     (Arc::clone(&seen), Arc::clone(&next), Arc::clone(&stop), answered.clone());
-                std::thread::spawn(move || visit(proxy, visitor, &next[visitor as usize], &seen, &stop, &answered))
+                std::thread::spawn(move || visit(proxy, visitor, &next[visitor], &seen, &stop, &answered))
             })
             .collect();
         drop(answered);
         // The moment of the kill: after a random number of whole answers, while others are on their way.
-        for _ in 0..random_below(150) + 1 {
+        for _ in 0..=random_below(150) {
             answers.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answers in round {round}"));
         }
         process.kill().unwrap();
         process.wait().unwrap();
         stop.store(true, Ordering::Release);
-        visitors.into_iter().for_each(|visitor| visitor.join().unwrap());
+        for visitor in visitors {
+            visitor.join().unwrap();
+        }
     }
 
     let (mut process, _proxy) = start(dir.path(), shop);
@@ -95,6 +99,10 @@ fn audit(delivered: &[(u64, u64, String)]) {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "long runs are made by hand, with their number of rounds beside the command"
+)]
 fn rounds() -> u64 {
     std::env::var("SHOPBELL_CRASH_ROUNDS")
         .ok()
@@ -151,21 +159,22 @@ fn start(dir: &Path, shop: SocketAddr) -> (Child, SocketAddr) {
 /// Saves one resource again and again: redirects, answers with a length, chunked answers. Whole ones are remembered.
 fn visit(
     proxy: SocketAddr,
-    visitor: u64,
+    visitor: usize,
     next: &AtomicU64,
     seen: &Mutex<HashSet<(u64, u64)>>,
     stop: &AtomicBool,
     answered: &mpsc::Sender<()>,
 ) {
+    let id = visitor as u64 + 1;
     let mut connection = None;
     while !stop.load(Ordering::Acquire) {
         let n = next.fetch_add(1, Ordering::Relaxed);
-        let path = if n % 3 == 0 { "redirect" } else { "answer" };
-        let begun = Instant::now();
-        match exchange(&mut connection, proxy, &format!("/{path}/{}", visitor + 1), &format!("n={n}")) {
+        let path = if n.is_multiple_of(3) { "redirect" } else { "answer" };
+        let begun = Clock::System.now();
+        match exchange(&mut connection, proxy, &format!("/{path}/{id}"), &format!("n={n}")) {
             Ok(()) => {
-                if begun.elapsed() < HELD_AT_MOST {
-                    seen.lock().unwrap().insert((visitor + 1, n));
+                if Clock::System.now().since(begun) < HELD_AT_MOST {
+                    seen.lock().unwrap().insert((id, n));
                 }
                 if answered.send(()).is_err() {
                     return;
@@ -289,9 +298,9 @@ fn random_below(limit: u64) -> u64 {
 
 #[track_caller]
 fn wait_until(mut check: impl FnMut() -> Result<(), String>) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Clock::System.now().plus(PATIENCE);
     while let Err(why) = check() {
-        assert!(Instant::now() < deadline, "{why}");
+        assert!(Clock::System.now() < deadline, "{why}");
         std::thread::yield_now();
     }
 }

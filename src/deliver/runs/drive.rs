@@ -270,6 +270,7 @@ impl One {
                 event: Arc::clone(&item.event),
                 replay: self.replay,
                 of: of.clone(),
+                probe: false,
                 attempts,
                 reply: Some(reply),
             };
@@ -284,6 +285,8 @@ impl One {
                     attempts += 1;
                     due
                 }
+                // The breaker says when the next probe goes.
+                Ok(Replayed::Probed) => self.means.clock.now(),
                 // Taken back; or the webhook is not known now; or the attempt panicked.
                 Err(_) => self.means.clock.now().plus(PAUSE),
             };

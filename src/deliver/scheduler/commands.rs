@@ -82,6 +82,7 @@ impl Scheduler {
         if status == Status::Active {
             slot.queue.hurry();
         }
+        slot.breaker_moved();
         let health = slot.health.clone();
         self.outbox.health.insert(id, health.clone());
         self.outbox.replies.push(Reply::Status(reply, health));

@@ -8,11 +8,12 @@ use tokio::sync::oneshot;
 
 use super::Scheduler;
 use super::outbox::Reply;
+use super::results::{chance, decision_text};
 use crate::clock::Timestamp;
 use crate::deliver::attempt::Report;
 use crate::deliver::flight::{self, Cargo, Flight};
 use crate::deliver::queue::Ready;
-use crate::deliver::retry;
+use crate::deliver::retry::{self, Wish};
 use crate::id::{Seq, WebhookId};
 use crate::model::record::LogEntry;
 use crate::model::{Decision, DeliveryEnd, Event, Outcome, Trigger, Webhook};
@@ -34,6 +35,8 @@ pub(in crate::deliver) struct Replay {
     pub(in crate::deliver) replay: u32,
     /// Id of the first delivery, where this one has another.
     pub(in crate::deliver) of: String,
+    /// Whether it goes out as a probe of a receiver that failed: then it is no attempt of its own.
+    pub(in crate::deliver) probe: bool,
     /// Attempts the run has made of it.
     pub(in crate::deliver) attempts: u32,
     /// Told when the result is on disk.
@@ -49,6 +52,8 @@ pub(in crate::deliver) enum Replayed {
     Failed,
     /// It may go out again from this moment on.
     Again(Timestamp),
+    /// The same, and it was only a probe: no attempt was used up.
+    Probed,
 }
 
 /// A webhook's replays.
@@ -70,16 +75,11 @@ impl Replays {
         self.busy == 0 && !self.queue.is_empty()
     }
 
-    /// Whether one is to go.
-    pub(super) fn waits(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
-    /// The next one; it counts as on its way from here on.
-    pub(super) fn next(&mut self) -> Option<Replay> {
+    /// The next one, as a probe or not; it counts as on its way from here on.
+    pub(super) fn next(&mut self, probe: bool) -> Option<Box<Replay>> {
         let replay = self.queue.pop_front()?;
         self.busy += 1;
-        Some(replay)
+        Some(Box::new(Replay { probe, ..replay }))
     }
 }
 
@@ -92,15 +92,16 @@ impl Scheduler {
         }
     }
 
-    /// Sends the next replay of a webhook whose turn it is.
-    pub(super) fn start_replay(&mut self, id: WebhookId, webhook: Arc<Webhook>) {
+    /// Sends a replay of a webhook whose turn it is.
+    pub(super) fn start_replay(&mut self, id: WebhookId, webhook: Arc<Webhook>, replay: Replay) {
         let at = self.now();
         let Some(slot) = self.slots.get_mut(&id) else { return };
-        let Some(replay) = slot.replays.next() else { return };
-        let (means, spelling) = (self.means.clone(), slot.spelling.clone());
-        let ready = Ready { seq: replay.seq, attempts: replay.attempts, event: Some(Arc::clone(&replay.event)) };
+        let (means, spelling, host) = (self.means.clone(), slot.spelling.clone(), Arc::clone(&slot.host));
+        let event = Some(Arc::clone(&replay.event));
+        let ready = Ready { seq: replay.seq, attempts: replay.attempts, probe: replay.probe, event };
         let task = self.running.spawn(flight::deliver(means, Arc::clone(&webhook), spelling, ready, replay.replay));
-        self.flights.insert(task.id(), Flight { webhook, at, cargo: Cargo::Replay(Box::new(replay)) });
+        self.hosts.enter(&host);
+        self.flights.insert(task.id(), Flight { webhook, at, host, cargo: Cargo::Replay(Box::new(replay)) });
         self.give_turn(id);
     }
 
@@ -140,21 +141,26 @@ impl Scheduler {
         let Cargo::Replay(replay) = &flight.cargo else { return };
         let (now, webhook) = (self.now(), &flight.webhook);
         let made = replay.attempts.saturating_add(1);
-        let asked = report.retry_after.as_deref().and_then(|value| retry::retry_after(value, now));
-        let gap = retry::gap(&webhook.retry, made, super::attempts::chance(), asked).filter(|_| made <= RETRIES);
+        let wish = Wish::of(report.status, &report.verdict, report.retry_after.as_deref(), now);
+        let gap = retry::gap(&webhook.retry, made, chance(), wish).filter(|_| made <= RETRIES);
         let decision = Decision::after(&report.verdict, report.status, gap, now);
         // The delivery has failed before: only what the attempt says about the receiver counts.
         let health = match decision {
             Decision::GiveUp(_) => Decision::Retry { due: now },
             other => other,
         };
-        self.take_health(webhook, health, &report, now);
-        let text = super::attempts::decision_text(decision, report.status, made, now);
+        let news = self.take_health(webhook, health, replay.probe, &report, wish);
+        let mut text = decision_text(decision, report.status, made, now);
         let (end, answer) = match decision {
             Decision::Delivered => (Some(DeliveryEnd::Delivered), Replayed::Delivered),
+            _ if replay.probe => {
+                "it was a probe: it goes out again when the receiver answers".clone_into(&mut text);
+                (None, Replayed::Probed)
+            }
             Decision::GiveUp(end) => (Some(end), Replayed::Failed),
             Decision::Retry { due } => (None, Replayed::Again(due)),
         };
+        let failure = report.failure().to_owned();
         let attempt = flight.record(Some(event), &delivery, report, text);
         self.counters.attempt(&attempt);
         self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
@@ -176,6 +182,9 @@ impl Scheduler {
                 failure_count: self.slots.get(&webhook.id).map_or(0, |slot| slot.health.failure_count),
             };
             self.outbox.entries.push(LogEntry::Outcome(Box::new(outcome)));
+        }
+        for news in news {
+            self.tell(webhook, &news, &failure);
         }
         if let Some(caller) = caller {
             self.outbox.replies.push(Reply::Replay(caller, answer));

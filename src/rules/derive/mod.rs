@@ -26,6 +26,7 @@ use super::rule::Ruleset;
 use super::view::View;
 
 pub use notes::Note;
+pub(super) use redact::is_secret;
 
 /// What an exchange comes to.
 #[derive(Debug, Default)]
@@ -76,12 +77,17 @@ impl Ruleset {
         let context = Context::new(reading, &self.shop, view, now);
         let mut settle = settle::Settle::new(self, reading, view, now);
         let mut candidates = Vec::new();
+        let mut stopped_by = None;
         for hit in &matched.rules {
+            // A rule that stops the others still runs for each of its own GraphQL fields.
+            if stopped_by.is_some_and(|rule| rule != hit.rule) {
+                break;
+            }
             let Some(rule) = usize::try_from(hit.rule).ok().and_then(|at| self.events.get(at)) else { continue };
-            let context = context.rule(&hit.params, &hit.location_params);
+            let context = context.rule(&hit.params, &hit.location_params).with_found(&hit.found);
             let held = evaluate::rule(self, rule, &context, &mut notes, &mut candidates);
             if held && rule.stop {
-                break;
+                stopped_by = Some(hit.rule);
             }
         }
         let mut events = Vec::new();

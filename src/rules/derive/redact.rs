@@ -68,6 +68,13 @@ const SECRETS: &[&str] = &[
     "*account_number*",
 ];
 
+/// Whether a field of this name holds what must not leave the shop. Of a name with brackets every key counts.
+pub(in crate::rules) fn is_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let hit = |part: &str| SECRETS.iter().any(|pattern| glob(pattern, part));
+    hit(&name) || name.split(['[', ']']).any(hit)
+}
+
 /// Leaves out, at every depth, what is secret by name, or named in `omit` or `redact` (globs).
 pub(super) fn without(map: Map<String, Value>, omit: &[String], redact: &[String]) -> Map<String, Value> {
     let own: Vec<String> = omit.iter().chain(redact).map(|name| name.to_lowercase()).collect();

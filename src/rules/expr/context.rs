@@ -15,6 +15,7 @@ use super::names::{Reads, Root};
 use super::value::{Table, from_json, from_map, to_json};
 use crate::exchange::{Damage, Fields, Part, Reading, Url};
 use crate::model::Timestamp;
+use crate::rules::matching::Found;
 use crate::rules::rule::Shop;
 use crate::rules::view::View;
 
@@ -25,6 +26,7 @@ pub struct Context<'a> {
     view: &'a dyn View,
     now: Timestamp,
     converted: RefCell<HashMap<&'static str, Value>>,
+    shared: RefCell<HashMap<usize, (Arc<Json>, Value)>>,
     pub(super) lookups: Lookups,
 }
 
@@ -34,6 +36,7 @@ pub struct RuleContext<'a> {
     pub(super) exchange: &'a Context<'a>,
     params: &'a [(String, String)],
     location_params: &'a [(String, String)],
+    found: Option<&'a Found>,
     item: Option<(Value, usize)>,
 }
 
@@ -56,12 +59,13 @@ impl std::fmt::Debug for RuleContext<'_> {
 impl<'a> Context<'a> {
     /// For one exchange; `view` is state as before it, `now` the root of that name.
     pub fn new(reading: &'a Reading, shop: &'a Shop, view: &'a dyn View, now: Timestamp) -> Self {
-        Self { reading, shop, view, now, converted: RefCell::default(), lookups: Lookups::default() }
+        let (converted, shared) = (RefCell::default(), RefCell::default());
+        Self { reading, shop, view, now, converted, shared, lookups: Lookups::default() }
     }
 
     /// For a rule, with what its paths captured.
     pub fn rule(&'a self, params: &'a [(String, String)], location_params: &'a [(String, String)]) -> RuleContext<'a> {
-        RuleContext { exchange: self, params, location_params, item: None }
+        RuleContext { exchange: self, params, location_params, found: None, item: None }
     }
 
     pub(super) fn view(&self) -> &dyn View {
@@ -79,6 +83,18 @@ impl<'a> Context<'a> {
         }
         let value = make();
         self.converted.borrow_mut().insert(word, value.clone());
+        value
+    }
+
+    /// What several rules may have found alike, converted once.
+    fn shared(&self, json: &Arc<Json>) -> Value {
+        let place = Arc::as_ptr(json).addr();
+        if let Some((_, value)) = self.shared.borrow().get(&place) {
+            return value.clone();
+        }
+        let value = from_json(json);
+        // The JSON is kept with it, so that no other ever stands in its place.
+        self.shared.borrow_mut().insert(place, (Arc::clone(json), value.clone()));
         value
     }
 
@@ -137,6 +153,12 @@ impl<'a> RuleContext<'a> {
         Self { item: Some((item.0.clone(), index)), ..self.clone() }
     }
 
+    /// The same with what the rule's finds gave.
+    #[must_use]
+    pub fn with_found(&self, found: &'a Found) -> Self {
+        Self { found: Some(found), ..self.clone() }
+    }
+
     /// The exchange read.
     pub fn reading(&self) -> &'a Reading {
         self.exchange.reading
@@ -180,9 +202,24 @@ impl<'a> RuleContext<'a> {
         match root {
             Root::Params => captures(self.params),
             Root::Location => self.location(),
+            Root::Find | Root::Flash | Root::Graphql | Root::Field => self.found(root),
             Root::Item => self.item.as_ref().map_or(Value::UNDEFINED, |(item, _)| item.clone()),
             Root::Index => self.item.as_ref().map_or(Value::UNDEFINED, |(_, index)| (*index).into()),
             _ => self.exchange.root(root),
+        }
+    }
+
+    fn found(&self, root: Root) -> Value {
+        let Some(found) = self.found else { return Value::UNDEFINED };
+        let shared =
+            |value: &Option<Arc<Json>>| value.as_ref().map_or(Value::UNDEFINED, |value| self.exchange.shared(value));
+        match root {
+            Root::Find => {
+                let finds = found.finds.iter().map(|(name, value)| (name, self.exchange.shared(value)));
+                finds.collect::<Table>().into_value()
+            }
+            Root::Flash => shared(&found.flash),
+            _ => shared(&found.field),
         }
     }
 

@@ -13,6 +13,7 @@ mod lint;
 mod lookups;
 mod names;
 mod program;
+mod rule_names;
 mod run;
 mod template;
 #[cfg(test)]

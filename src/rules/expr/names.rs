@@ -4,7 +4,7 @@ use super::Scope;
 
 /// What an expression reads: a set of [`Root`]s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Reads(u32);
+pub(super) struct Reads(u64);
 
 impl Reads {
     pub(super) fn add(&mut self, root: Root) {
@@ -44,6 +44,7 @@ roots! {
     Vars "vars", Shop "shop", Now "now", Known "known", IdOf "id_of", Rows "rows",
     ResponseHeaders "response.headers", ResponseCookies "response.cookies", ResponseBody "response.body",
     ResponseJson "response.json",
+    Find "find", Flash "flash", Graphql "graphql", Field "field",
     Topic "topic", Resource "resource", Event "event", Id "id", Key "key", Payload "payload",
 }
 
@@ -53,13 +54,13 @@ pub(super) const RESPONSE: [Root; 4] =
 
 const RULE: &[&str] = &[
     "host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response", "method",
-    "path", "params", "vars", "shop", "now",
+    "path", "params", "vars", "shop", "now", "find", "flash", "graphql", "field",
 ];
 const ITEM: &[&str] = &["item", "index"];
 const FILTER: &[&str] = &["topic", "resource", "event", "id", "key", "payload"];
 
 /// Roots of the language (item 25) whose part is not built yet.
-pub(super) const NOT_YET: &[&str] = &["session", "then", "find", "flash", "graphql", "field", "access"];
+pub(super) const NOT_YET: &[&str] = &["session", "then", "access"];
 
 /// The variables an expression may name.
 pub(super) fn variables(scope: Scope) -> Vec<&'static str> {
@@ -84,6 +85,7 @@ pub(super) fn children(root: &str) -> Option<&'static [&'static str]> {
         "location" => Some(&["url", "host", "path", "query", "params"]),
         "referer" => Some(&["url", "host", "path", "query"]),
         "response" => Some(&["headers", "cookies", "body", "json"]),
+        "field" | "graphql" => Some(&["name", "alias", "args", "data", "errors"]),
         "shop" => Some(&["name", "url", "charset", "decimal", "timezone"]),
         _ => None,
     }

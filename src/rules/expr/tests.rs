@@ -15,11 +15,13 @@ fn shop() -> Shop {
         name: "Tea House".into(),
         url: "https://shop.example/".into(),
         charset: encoding_rs::UTF_8,
+        states_charset: true,
         decimal: ',',
         timezone: jiff::tz::TimeZone::UTC,
         redact: Vec::new(),
         ignore: Vec::new(),
         vars,
+        alert: None,
         wc_version: "9".into(),
         wp_version: "6".into(),
     }

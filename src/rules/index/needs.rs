@@ -23,6 +23,9 @@ impl Needs {
             head: conditions(rule).any(|condition| condition.subject.stage() == Stage::Head),
             body: conditions(rule).any(on_body)
                 || copied
+                // Whether an operation went well stands in its answer.
+                || rule.graphql.is_some()
+                || rule.finds.iter().any(|find| find.extract.reads_response_body())
                 || holes(rule).into_iter().any(|expr| expressions.reads_response_body(expr)),
         }
     }

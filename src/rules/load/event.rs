@@ -9,7 +9,7 @@ use super::loader::{Keys, Loader};
 use super::parts::Merged;
 use super::status::status;
 use super::tree::{Entry, Node, Table, Toml};
-use super::{path, values};
+use super::{find, graphql, path, values};
 
 /// Keys of a rule.
 pub(super) const KEYS: Keys = Keys {
@@ -43,8 +43,11 @@ pub(super) const KEYS: Keys = Keys {
         "arg",
         "priority",
         "stop",
+        "find",
+        "flash",
+        "graphql",
     ],
-    later: &["find", "wait", "remember", "forget", "once", "flash", "graphql", "session"],
+    later: &["wait", "remember", "forget", "once", "session"],
 };
 
 /// Bound of `priority`, both ways.
@@ -55,6 +58,15 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: b
     let table = &merged.table;
     let scope = if part || table.get("for_each").is_some() { Scope::Item } else { Scope::Rule };
     let get = |key: &str| table.get(key).map(|entry| &entry.node);
+    let finds = get("find").map_or_else(Vec::new, |node| find::finds(loader, node));
+    let graphql = get("graphql").and_then(|node| graphql::rule(loader, node, (!part).then_some(entry)));
+    if !part {
+        let (graphql, flash) = (get("graphql").is_some(), loader.has_flash);
+        // With those at fault, so that what names them is no fault of its own.
+        let names =
+            get("find").and_then(Node::table).map_or_else(Vec::new, |table| table.keys().map(str::to_owned).collect());
+        loader.expressions.begin_rule(names, graphql, flash);
+    }
     let on = get("on").map(|node| path::on(loader, node));
     let status = get("status").and_then(|node| status(loader, node)).unwrap_or_else(StatusSet::default);
     let conditions = conditions(loader, table);
@@ -73,6 +85,8 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: b
         any,
         none,
         status,
+        graphql,
+        finds,
         when,
         for_each: get("for_each").and_then(|node| loader.expression("for_each", node, Scope::Rule)),
         topic,
@@ -89,6 +103,7 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: b
     };
     if !part {
         complete(loader, entry, merged, &rule);
+        find::unused(loader, get("find"), &rule.finds);
     }
     rule
 }

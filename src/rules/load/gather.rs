@@ -7,8 +7,8 @@ use super::report::At;
 use super::tree::{Entry, Table, Toml};
 
 const KEYS: Keys = Keys {
-    known: &["shop", "vars", "event", "part", "webhook", "key"],
-    later: &["session", "flash", "learn", "access"],
+    known: &["shop", "flash", "vars", "event", "part", "webhook", "key"],
+    later: &["session", "learn", "access"],
 };
 
 /// Most characters of a NAME.
@@ -19,6 +19,8 @@ const NAME_CHARS: usize = 100;
 pub(super) struct Gathered<'t> {
     /// `[shop]`.
     pub(super) shop: Option<&'t Entry>,
+    /// `[flash]`.
+    pub(super) flash: Option<&'t Entry>,
     /// Entries of `[vars]`.
     pub(super) vars: Vec<&'t Entry>,
     /// `[event.NAME]`.
@@ -44,10 +46,10 @@ pub(super) fn gather<'t>(loader: &mut Loader, files: &'t [Table]) -> Gathered<'t
                     let hint = "it stands once over all files: join the two".to_owned();
                     loader.report.error(top.at, format!("[{}] stands in {place} already", top.key), hint);
                 }
-                if top.key == "shop" {
-                    gathered.shop = gathered.shop.or(Some(top));
-                } else {
-                    loader.not_yet(top.at, &format!("[{}]", top.key));
+                match top.key.as_str() {
+                    "shop" => gathered.shop = gathered.shop.or(Some(top)),
+                    "flash" => gathered.flash = gathered.flash.or(Some(top)),
+                    _ => loader.not_yet(top.at, &format!("[{}]", top.key)),
                 }
             }
             "vars" => gathered.vars.extend(named(loader, top, false)),

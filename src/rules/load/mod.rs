@@ -8,12 +8,17 @@ mod conditions;
 mod duration;
 mod escapes;
 mod event;
+mod find;
+mod find_from;
+mod flash;
 mod gather;
+mod graphql;
 mod loader;
 mod matcher;
 mod never;
 mod parts;
 mod path;
+mod receiver;
 mod report;
 mod shop;
 mod status;
@@ -23,14 +28,12 @@ mod url;
 mod values;
 mod webhook;
 
-use serde_json::Map;
-
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::glob;
 
 use super::expr::ExpressionsBuilder;
 use super::index::Index;
-use super::rule::{EventRule, KeyConfig, Ruleset, Shop, WebhookConfig};
+use super::rule::{EventRule, Flash, KeyConfig, Ruleset, Shop, WebhookConfig};
 use gather::Gathered;
 use loader::Loader;
 use report::Report;
@@ -63,8 +66,7 @@ pub fn load(files: &[SourceFile]) -> Loaded {
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut report = Report::default();
     let tables: Vec<_> = files.iter().map(|file| syntax::parse(&mut report, &file.path, &file.bytes)).collect();
-    let mut loader =
-        Loader { report, expressions: ExpressionsBuilder::new(), vars: Map::new(), charset: encoding_rs::UTF_8 };
+    let mut loader = Loader::new(report);
     let gathered = gather::gather(&mut loader, &tables);
     let compiled = compile(&mut loader, &gathered);
     never::tell(&mut loader, &compiled.events, &compiled.webhooks, &gathered);
@@ -76,6 +78,7 @@ pub fn load(files: &[SourceFile]) -> Loaded {
 /// What the tables came to.
 struct Compiled {
     shop: Shop,
+    flash: Option<Flash>,
     events: Vec<EventRule>,
     webhooks: Vec<WebhookConfig>,
     keys: Vec<KeyConfig>,
@@ -88,6 +91,9 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
     shop::vars(loader, &gathered.vars, gathered.shop);
     let (mut shop, off) = gathered.shop.map_or_else(Default::default, |entry| shop::shop(loader, entry));
     shop.vars.clone_from(&loader.vars);
+    let flash = gathered.flash.and_then(|entry| flash::table(loader, entry));
+    loader.has_flash = gathered.flash.is_some();
+    loader.flash_levels = flash.iter().flat_map(|flash| &flash.page).map(|(level, _)| level.clone()).collect();
     for part in &gathered.parts {
         if let Some(table) = loader.table(&format!("part.{}", part.key), &part.node) {
             check_part(loader, part, table);
@@ -108,7 +114,7 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
     let mut keys: Vec<_> = gathered.keys.iter().filter_map(|entry| webhook::key(loader, entry)).collect();
     keys.sort_by(|a, b| a.name.cmp(&b.name));
     one_default(loader, &gathered.keys);
-    Compiled { shop, events, webhooks, keys }
+    Compiled { shop, flash, events, webhooks, keys }
 }
 
 /// A part is read like a rule, so that its faults show even where nobody uses it.
@@ -155,8 +161,8 @@ fn one_default(loader: &mut Loader, keys: &[&Entry]) {
 }
 
 fn ruleset(compiled: Compiled, expressions: ExpressionsBuilder) -> Ruleset {
-    let Compiled { shop, events, webhooks, keys } = compiled;
+    let Compiled { shop, flash, events, webhooks, keys } = compiled;
     let expressions = expressions.build(&shop);
     let index = Index::build(&events, &expressions);
-    Ruleset { shop, events, webhooks, keys, expressions, index }
+    Ruleset { shop, flash, events, webhooks, keys, expressions, index }
 }

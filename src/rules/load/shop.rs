@@ -8,6 +8,7 @@ use super::super::rule::Shop;
 use super::conditions::{HEAD_ROOTS, tables};
 use super::event::globs;
 use super::loader::{Keys, Loader};
+use super::receiver;
 use super::tree::{Entry, Node, Toml};
 use super::url;
 
@@ -24,8 +25,9 @@ const KEYS: Keys = Keys {
         "redact",
         "wc_version",
         "wp_version",
+        "alert",
     ],
-    later: &["alert"],
+    later: &[],
 };
 
 /// What `User-Agent` says where `[shop]` does not.
@@ -58,11 +60,13 @@ impl Default for Shop {
             name: String::new(),
             url: String::new(),
             charset: encoding_rs::UTF_8,
+            states_charset: false,
             decimal: '.',
             timezone: TimeZone::UTC,
             redact: Vec::new(),
             ignore: Vec::new(),
             vars: Map::new(),
+            alert: None,
             wc_version: WC_VERSION.to_owned(),
             wp_version: WP_VERSION.to_owned(),
         }
@@ -109,6 +113,7 @@ pub(super) fn shop(loader: &mut Loader, entry: &Entry) -> (Shop, Vec<(String, No
     let mut off = Vec::new();
     let Some(table) = loader.table("shop", &entry.node) else { return (shop, off) };
     loader.strict(table, KEYS, "[shop]");
+    shop.states_charset = table.get("charset").is_some();
     for Entry { key, node, .. } in &table.entries {
         match key.as_str() {
             "name" => shop.name = loader.text(key, node).unwrap_or_default(),
@@ -118,6 +123,7 @@ pub(super) fn shop(loader: &mut Loader, entry: &Entry) -> (Shop, Vec<(String, No
             "off" => off = loader.texts(key, node).into_iter().map(|(text, node)| (text, node.clone())).collect(),
             "ignore" => shop.ignore = tables(loader, key, node, HEAD_ROOTS),
             "redact" => shop.redact = globs(loader, key, node),
+            "alert" => shop.alert = receiver::alert(loader, node),
             "wc_version" => version(loader, key, node, &mut shop.wc_version),
             "wp_version" => version(loader, key, node, &mut shop.wp_version),
             _ => {}

@@ -6,7 +6,8 @@ use super::loader::{Loader, one_of};
 use super::tree::{Node, Table, Toml};
 
 /// Roots a wholesale copy may start from.
-const COPY_ROOTS: [&str; 8] = ["form", "json", "query", "params", "response", "location", "referer", "item"];
+const COPY_ROOTS: [&str; 11] =
+    ["form", "json", "query", "params", "response", "location", "referer", "item", "find", "field", "graphql"];
 
 /// A table of values under `payload` or `facts`.
 pub(super) fn tree(loader: &mut Loader, what: &str, node: &Node, scope: Scope) -> Vec<(String, ValueTree)> {
@@ -87,7 +88,7 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
         return None;
     };
     let root = parts.first().map_or("", String::as_str);
-    if matches!(root, "find" | "flash" | "session" | "field" | "then") {
+    if matches!(root, "session" | "then") {
         loader.not_yet(node.at, &format!("`payload_from = \"{root}\"`"));
         return None;
     }
@@ -101,6 +102,13 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
     let second = parts.get(1).map(String::as_str);
     let fault = match root {
         "response" if second != Some("json") => Some("only `response.json` holds tables"),
+        "find" => match second {
+            Some(name) => loader.expressions.name_find(name).err().map(|()| "no such `find` is defined"),
+            None => Some("name one of them: `find.NAME`"),
+        },
+        "field" | "graphql" if !matches!(second, Some("args" | "data")) => {
+            Some("only its `args` and `data` are tables")
+        }
         "location" | "referer" if !matches!(second, Some("query" | "params")) => {
             Some("only its `query` and `params` are tables")
         }
@@ -114,7 +122,7 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
 }
 
 /// `form.product_description[1]['name']` to its parts.
-fn split(text: &str) -> Option<Vec<String>> {
+pub(super) fn split(text: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();
     let mut rest = text.trim();
     loop {

@@ -9,7 +9,10 @@ use crate::exchange::{Damage, FieldPath, Fields, Part, Reading, Url};
 use crate::model::glob;
 
 use super::super::path::{self, Captures};
-use super::super::rule::{Condition, EventRule, PathTemplate, Subject, UrlPart};
+use super::super::rule::{Condition, EventRule, FieldPart, PathTemplate, Subject, UrlPart};
+use super::extract::Outcome;
+use super::flash::Flashed;
+use super::sight::Scene;
 
 /// How much of an exchange is there to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +38,8 @@ pub(super) enum Look<'a> {
     Path(bool),
     /// The status.
     Status(u16),
+    /// Flash messages.
+    Flash(&'a Flashed),
     /// Values that are text: none, one or several.
     Texts(Vec<Cow<'a, str>>),
     /// A value in a tree of fields or JSON.
@@ -53,14 +58,23 @@ impl Subject {
     pub(in super::super) fn stage(&self) -> Stage {
         match self {
             Self::Host | Self::Query(_) | Self::Header(_) | Self::Cookie(_) | Self::Referer(_) => Stage::Request,
-            Self::Location(_) | Self::ResponseHeader(_) | Self::ResponseCookie(_) | Self::Status => Stage::Head,
-            Self::Form(_) | Self::Json(_) | Self::ResponseBody | Self::ResponseJson(_) => Stage::Whole,
+            Self::Location(_) | Self::ResponseHeader(_) | Self::ResponseCookie(_) | Self::Status | Self::Flash => {
+                Stage::Head
+            }
+            Self::Form(_)
+            | Self::Json(_)
+            | Self::ResponseBody
+            | Self::ResponseJson(_)
+            | Self::Graphql(..)
+            | Self::Find(_) => Stage::Whole,
         }
     }
 }
 
-/// Looks at `subject`. `rule` gives the templates whose captures `location.params` and `referer.params` mean.
-pub(super) fn look<'a>(subject: &Subject, reading: &'a Reading, stage: Stage, rule: Option<&EventRule>) -> Look<'a> {
+/// Looks at `subject`. The scene's rule gives the templates whose captures `location.params` and `referer.params` mean.
+pub(super) fn look<'a>(subject: &Subject, scene: Scene<'a>) -> Look<'a> {
+    let Scene { sight, stage, rule, .. } = scene;
+    let reading = sight.reading;
     if subject.stage() > stage {
         return Look::NotYet;
     }
@@ -90,6 +104,25 @@ pub(super) fn look<'a>(subject: &Subject, reading: &'a Reading, stage: Stage, ru
             Some(response) => Look::Status(response.status.as_u16()),
             None => Look::WrongKind,
         },
+        Subject::Flash => Look::Flash(sight.flashed()),
+        Subject::Graphql(part, path) => match scene.field {
+            Some(field) => {
+                let part = if *part == FieldPart::Args { "args" } else { "data" };
+                tree(field.get(part).unwrap_or(&Value::Null), path)
+            }
+            None => Look::WrongKind,
+        },
+        Subject::Find(path) => found(scene, path),
+    }
+}
+
+fn found<'a>(scene: Scene<'a>, path: &[String]) -> Look<'a> {
+    let Some(finds) = scene.finds else { return Look::NotYet };
+    let Some((name, below)) = path.split_first() else { return Look::WrongKind };
+    match finds.iter().find(|(found, _)| found == name).map(|(_, outcome)| outcome) {
+        Some(Outcome::Found(value)) => tree(value, below),
+        Some(Outcome::Damaged(damage)) => Look::Damaged(*damage),
+        Some(Outcome::Nothing | Outcome::NoSource) | None => Look::Tree { value: None, list: false, damage: None },
     }
 }
 
@@ -101,17 +134,19 @@ fn fields<'a>(fields: &'a Fields, path: &FieldPath) -> Look<'a> {
 
 fn json<'a>(body: Part<&'a Value>, path: &[String]) -> Look<'a> {
     match body {
-        Part::Is(root) => {
-            let below = path.iter().try_fold(root, |value, key| match value {
-                Value::Object(entries) => entries.get(key),
-                Value::Array(items) => items.get(key.parse::<usize>().ok()?),
-                _ => None,
-            });
-            Look::Tree { value: below.map(Cow::Borrowed), list: false, damage: None }
-        }
+        Part::Is(root) => tree(root, path),
         Part::NotThis => Look::WrongKind,
         Part::Damaged(damage) => Look::Damaged(damage),
     }
+}
+
+fn tree<'a>(root: &'a Value, path: &[String]) -> Look<'a> {
+    let below = path.iter().try_fold(root, |value, key| match value {
+        Value::Object(entries) => entries.get(key),
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        _ => None,
+    });
+    Look::Tree { value: below.map(Cow::Borrowed), list: false, damage: None }
 }
 
 fn headers<'a>(headers: &'a HeaderMap, name: &str) -> Look<'a> {

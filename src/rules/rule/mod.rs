@@ -1,6 +1,9 @@
 //! What the rules files compile to: the closed set of things a rule can say.
 
 mod condition;
+mod find;
+mod flash;
+mod graphql;
 mod value;
 mod webhook;
 
@@ -13,14 +16,19 @@ use super::expr::{Expr, Expressions, Template};
 use super::index::Index;
 
 pub use condition::{Condition, JsonPath, Matcher, Op, Subject, UrlPart};
+pub use find::{Column, Extract, Find, Markup, Pick, Source, What};
+pub use flash::{Flash, FlashWanted};
+pub use graphql::{FieldPart, GraphqlOk, GraphqlRule};
 pub use value::{KeySource, PayloadMode, SourcePath, ValueTree};
-pub use webhook::{KeyConfig, SecretSource, WebhookConfig};
+pub use webhook::{AlertSource, KeyConfig, OldSecretSource, SecretSource, TlsSource, WebhookConfig};
 
 /// A whole rules directory, compiled; immutable.
 #[derive(Debug)]
 pub struct Ruleset {
     /// `[shop]`.
     pub shop: Shop,
+    /// `[flash]`.
+    pub flash: Option<Flash>,
     /// `[event.NAME]` in order of evaluation: priority (higher first), file path, place in the file.
     pub events: Vec<EventRule>,
     /// `[webhook.NAME]` in name order.
@@ -51,6 +59,8 @@ pub struct Shop {
     pub url: String,
     /// Charset of unlabelled form bodies.
     pub charset: &'static Encoding,
+    /// Whether the files state it; else pages of the shop may name another.
+    pub states_charset: bool,
     /// The shop's decimal sign, for `money`: `.` or `,`.
     pub decimal: char,
     /// The shop's zone, for `date` and the local date fields.
@@ -61,6 +71,8 @@ pub struct Shop {
     pub ignore: Vec<Vec<Condition>>,
     /// Root `vars` of expressions: `[vars]` overlaid by `[shop.vars]`.
     pub vars: Map<String, Value>,
+    /// Where an operator wants to be told about failing webhooks.
+    pub alert: Option<AlertSource>,
     /// WooCommerce version in `User-Agent`.
     pub wc_version: String,
     /// WordPress version in `User-Agent`.
@@ -88,6 +100,10 @@ pub struct EventRule {
     pub none: Vec<Vec<Condition>>,
     /// Response status.
     pub status: StatusSet,
+    /// The GraphQL operations it is about.
+    pub graphql: Option<GraphqlRule>,
+    /// `find.NAME` in written order.
+    pub finds: Vec<Find>,
     /// Expressions that all must hold.
     pub when: Vec<Expr>,
     /// One event per element.

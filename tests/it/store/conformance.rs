@@ -38,7 +38,12 @@ async fn writes_are_visible_when_commit_returns_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let group = ("order".to_owned(), Identity::Id("7".to_owned()));
-    let waiting = Waiting { attempts: 2, due: Timestamp::from_millis(NOW + 5_000), group: group.clone() };
+    let waiting = Waiting {
+        attempts: 2,
+        since: Timestamp::default(),
+        due: Timestamp::from_millis(NOW + 5_000),
+        group: group.clone(),
+    };
     let health = Health { failure_count: 3, ..Health::default() };
     let alias = |id: Option<&str>| Write::Alias {
         resource: "customer".to_owned(),
@@ -161,4 +166,54 @@ async fn paused_time_stands_still_while_the_disk_works() {
         seq = store.commit(vec![entry("a")], vec![]) => assert_eq!(seq.unwrap(), Seq(1)),
         () = timer => panic!("an hour went by while one commit was written"),
     }
+}
+
+#[tokio::test]
+async fn visitors_and_waits_are_remembered_and_forgotten() {
+    use shopbell::clock::Clock;
+    use shopbell::model::{EventUid, Pending, SessionMemory};
+    use shopbell::store::{Options, Store};
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(dir.path(), Options::default(), Clock::System).unwrap();
+    let memory =
+        SessionMemory { keys: vec!["k".into()], expires: Timestamp::from_millis(9), ..SessionMemory::default() };
+    let uid = EventUid([7; 16]);
+    let pending = Pending {
+        uid,
+        at: Timestamp::from_millis(1),
+        rule: "order".into(),
+        ruleset: String::new(),
+        deadline: Timestamp::from_millis(5),
+        session: "s".into(),
+        missing: "the next page".into(),
+        values: serde_json::Map::new(),
+        stored: serde_json::Map::new(),
+    };
+    let until = Timestamp::from_millis(77);
+    let puts = vec![
+        Write::Session { session: "s".into(), memory: Some(memory.clone()) },
+        Write::SessionKey { key: "k".into(), session: Some("s".into()) },
+        Write::Once { rule: "order".into(), key: "7".into(), until: Some(until) },
+        Write::Pending { uid, pending: Some(Box::new(pending.clone())) },
+    ];
+    store.commit(vec![EventEntry::Pending(Box::new(pending.clone()))], puts).await.unwrap();
+    store.close().await;
+    drop(store);
+    let (store, _) = Store::open(dir.path(), Options::default(), Clock::System).unwrap();
+    assert_eq!(store.session_keys(&["k".into(), "x".into()]).await.unwrap(), [Some("s".into()), None]);
+    assert_eq!(store.sessions(&["s".into()]).await.unwrap(), [Some(memory)]);
+    assert_eq!(
+        store.once(&[("order".into(), "7".into()), ("order".into(), "8".into())]).await.unwrap(),
+        [Some(until), None]
+    );
+    assert_eq!(store.pendings().await.unwrap(), [pending]);
+    let deletes = vec![
+        Write::Session { session: "s".into(), memory: None },
+        Write::SessionKey { key: "k".into(), session: None },
+        Write::Once { rule: "order".into(), key: "7".into(), until: None },
+        Write::Pending { uid, pending: None },
+    ];
+    store.commit(Vec::new(), deletes).await.unwrap();
+    assert_eq!(store.sessions(&["s".into()]).await.unwrap(), [None]);
+    assert!(store.pendings().await.unwrap().is_empty() && store.session_keys(&["k".into()]).await.unwrap() == [None]);
 }

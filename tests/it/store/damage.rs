@@ -184,7 +184,8 @@ async fn a_damaged_state_is_built_anew() {
     ];
     let webhook = WebhookId(1);
     let group = ("order".to_owned(), Identity::Id("7".to_owned()));
-    let waiting = Waiting { attempts: 2, due: Timestamp::from_millis(NOW), group: group.clone() };
+    let waiting =
+        Waiting { attempts: 2, since: Timestamp::default(), due: Timestamp::from_millis(NOW), group: group.clone() };
     for (name, damage) in damages {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) = open_with(dir.path(), tiny());

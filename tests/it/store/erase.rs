@@ -82,7 +82,8 @@ async fn fill(store: &Store) -> Vec<Seq> {
         let seq = store.commit(entries, vec![known("order", &order), pend]).await.unwrap();
         seqs.push(seq);
         let group = ("customer".to_owned(), Identity::Key { name: "email".to_owned(), value: email.to_owned() });
-        let waiting = Waiting { attempts: 1, due: Timestamp::from_millis(NOW), group };
+        let waiting =
+            Waiting { attempts: 1, since: Timestamp::from_millis(NOW), due: Timestamp::from_millis(NOW), group };
         let wait = Write::Waiting { webhook: WebhookId(1), event: seq, waiting: Some(waiting) };
         let entries =
             vec![attempt(seq, &format!("order {order}"), &format!("thanks {email}")), notice(&format!("x {email}"))];

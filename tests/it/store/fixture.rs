@@ -43,7 +43,12 @@ async fn make() {
     }
     let health =
         Health { failed_attempts: 1, pinged_url: Some("https://1.example/in".to_owned()), ..Health::default() };
-    let waiting = Waiting { attempts: 1, due: Timestamp::from_millis(NOW), group: numbered("2").group };
+    let waiting = Waiting {
+        attempts: 1,
+        since: Timestamp::from_millis(NOW),
+        due: Timestamp::from_millis(NOW),
+        group: numbered("2").group,
+    };
     let failed = Verdict::Failed { class: FailureClass::Status, text: "500".to_owned() };
     let entries = vec![
         attempt(Seq(2), "1", &Verdict::Ok),

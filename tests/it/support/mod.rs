@@ -1,4 +1,5 @@
 //! What several behaviours' tests share.
 
 pub(crate) mod receiver; // a receiver of webhooks that records raw bytes and misbehaves as told
-pub(crate) mod upstream; // a shop that sends and records exact bytes
+pub(crate) mod tls;
+pub(crate) mod upstream; // a shop that sends and records exact bytes // certificates, and a receiver that speaks TLS

@@ -1,0 +1,68 @@
+//! `shopbell suggest`: rules to start from, out of a recording.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write as _};
+
+use crate::exchange::{ReadOptions, parse_line};
+use crate::rules::suggest::{Suggester, Suggestion};
+
+use super::args::SuggestArgs;
+use super::failure::Failure;
+use super::output::{count, diagnostics};
+
+pub(super) fn run(args: &SuggestArgs) -> Result<(), Failure> {
+    let suggestion = read(args)?;
+    diagnostics(&suggestion.diagnostics.iter().filter(|_| suggestion.counts.rules > 0).cloned().collect::<Vec<_>>())?;
+    match &args.out {
+        None => io::stdout().lock().write_all(suggestion.text.as_bytes())?,
+        Some(path) => {
+            // `create_new`: rules somebody has edited are never overwritten.
+            let file = fs::OpenOptions::new().write(true).create_new(true).open(path);
+            file.and_then(|mut file| file.write_all(suggestion.text.as_bytes())).map_err(|fault| {
+                match fault.kind() {
+                    io::ErrorKind::AlreadyExists => Failure::Failed(format!(
+                        "{} is there already, and nothing is overwritten: name another file",
+                        path.display()
+                    )),
+                    _ => Failure::caused(format!("{} cannot be written", path.display()), &fault),
+                }
+            })?;
+        }
+    }
+    let counts = suggestion.counts;
+    let place = args.out.as_ref().map_or_else(String::new, |path| format!(" in {}", path.display()));
+    writeln!(
+        anstream::stderr(),
+        "{} read: {}{place}, and {} commented out as not certain",
+        count(counts.exchanges, "exchange"),
+        count(counts.rules, "rule"),
+        count(counts.guesses, "proposal"),
+    )?;
+    Ok(())
+}
+
+fn read(args: &SuggestArgs) -> Result<Suggestion, Failure> {
+    let stdin = args.exchanges.as_os_str() == "-";
+    let name = if stdin { "stdin".to_owned() } else { args.exchanges.display().to_string() };
+    let input: Box<dyn BufRead> = if stdin {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = File::open(&args.exchanges);
+        Box::new(BufReader::new(file.map_err(|fault| Failure::Usage(format!("{name} cannot be read: {fault}")))?))
+    };
+    let mut suggester = Suggester::new(ReadOptions::default());
+    let mut seq = 0;
+    for line in input.split(b'\n') {
+        let line = line.map_err(|fault| Failure::caused(format!("{name} cannot be read"), &fault))?;
+        let line = String::from_utf8_lossy(&line);
+        if line.trim().is_empty() {
+            continue;
+        }
+        let recorded = parse_line(&line).map_err(|fault| {
+            Failure::Failed(format!("{name}: exchange {seq} (counted from 0) cannot be read: {fault}"))
+        })?;
+        suggester.feed(seq, recorded.exchange);
+        seq += 1;
+    }
+    Ok(suggester.finish())
+}
