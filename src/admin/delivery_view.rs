@@ -86,6 +86,15 @@ pub struct AttemptView {
     /// The address connected to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// Whether the connection had been used before.
+    #[serde(default)]
+    pub reused: bool,
+    /// Version of TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
+    /// Version of HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
     /// Status of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -135,6 +144,9 @@ impl AttemptView {
             run: attempt.run,
             url: attempt.url,
             address: attempt.address,
+            reused: attempt.reused,
+            tls: attempt.tls,
+            http: attempt.http,
             status: attempt.status,
             verdict: attempt.verdict,
             decision: attempt.decision,

@@ -294,3 +294,42 @@ async fn a_directory_of_schema_1_delivers_the_rest() {
     assert!(outcomes.iter().all(|outcome| outcome.end == DeliveryEnd::Delivered), "{outcomes:?}");
     assert_eq!(rig.attempts().await.len(), 5, "the attempt before the stop is the waiting one's first");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_over_a_dead_receiver_probes_and_uses_up_no_attempt() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = Rig::start(data.path(), vec![once()]).await;
+    let orders: Vec<String> = (0..8).map(|order| order.to_string()).collect();
+    let answers: Vec<(&str, u16)> = orders.iter().map(|order| (order.as_str(), 500)).collect();
+    deliver(&mut rig, &answers).await;
+    rig.swap(vec![webhook(1)]);
+    rig.deliverer.make_run(select(DeliveryState::Failed), None, "test").await.unwrap();
+    // The breaker opens under the run, and then one goes out at a time.
+    let mut failed = 0;
+    while rig.store.health(WebhookId(1)).breaker.is_none() {
+        rig.call_within(Duration::from_secs(8)).await.answer(500);
+        failed += 1;
+        rig.logged(8 + failed).await;
+        rig.store.log(Vec::new(), Vec::new()).await.unwrap();
+    }
+    for _ in 0..4 {
+        while let Some(under_way) = rig.call_now() {
+            under_way.answer(500);
+            failed += 1;
+        }
+        rig.logged(8 + failed).await;
+        let probe = rig.call_within(Duration::from_mins(40)).await;
+        rig.settle().await;
+        assert!(rig.call_now().is_none(), "one probe at a time");
+        probe.answer(500);
+        failed += 1;
+    }
+    rig.logged(8 + failed).await;
+    let run = run_is(&rig, 1, |_| true).await;
+    assert_eq!((run.progress.delivered, run.state), (0, RunState::Running));
+    for _ in 0..8 {
+        rig.call_within(Duration::from_mins(40)).await.answer(200);
+    }
+    let over = run_is(&rig, 1, |run| run.state == RunState::Done).await;
+    assert_eq!(over.progress, Progress { matched: 8, delivered: 8, failed: 0, left: 0 });
+}
