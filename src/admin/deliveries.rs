@@ -198,7 +198,7 @@ pub(super) async fn show(
         payload: event.as_deref().and_then(|event| row::payload(event, &redaction)),
         event: event.as_deref().map(|event| LogRow { payload: None, ..LogRow::event(seq, event, &redaction) }),
         attempts: attempts.into_iter().map(|attempt| AttemptView::of(attempt, &redaction)).collect(),
-        outcomes: outcomes.into_iter().map(outcome_view).collect(),
+        outcomes: outcomes.iter().map(outcome_view).collect(),
         id,
     }))
 }
@@ -212,7 +212,7 @@ fn state(attempts: &[Attempt], outcomes: &[Outcome]) -> DeliveryState {
     }
 }
 
-fn outcome_view(outcome: Outcome) -> OutcomeView {
+fn outcome_view(outcome: &Outcome) -> OutcomeView {
     OutcomeView {
         at: outcome.at.to_string(),
         end: outcome.end,

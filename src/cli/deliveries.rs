@@ -79,16 +79,17 @@ async fn recover(args: RecoverArgs) -> Result<(), Failure> {
     query.extend_pairs(given.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
     query.append_pair("latest", if args.latest { "true" } else { "false" });
     let query = query.finish();
-    let api = if args.dry_run { Api::running_or_here(&args.place).await? } else { Api::running(&args.place).await? };
+    let api =
+        if args.sure.dry_run { Api::running_or_here(&args.place).await? } else { Api::running(&args.place).await? };
     let plan: PlanView = api.post(&format!("/v1/runs?{query}&dry_run=true")).await?;
-    if args.dry_run && args.json {
+    if args.sure.dry_run && args.json {
         return Ok(json_lines([plan])?);
     }
     tell(&plan, args.json)?;
-    if args.dry_run || plan.count == 0 {
+    if args.sure.dry_run || plan.count == 0 {
         return Ok(());
     }
-    if !args.yes && !confirmed("send them again")? {
+    if !args.sure.yes && !confirmed("send them again")? {
         return Err(Failure::Failed("nothing was sent".to_owned()));
     }
     let run: RunView = api.post(&format!("/v1/runs?{query}")).await?;
@@ -97,17 +98,18 @@ async fn recover(args: RecoverArgs) -> Result<(), Failure> {
 
 /// What fits. On stderr where stdout is for scripts.
 fn tell(plan: &PlanView, json: bool) -> io::Result<()> {
-    let mut text = match (plan.count, &plan.oldest, &plan.newest) {
+    let text = match (plan.count, &plan.oldest, &plan.newest) {
         (0, ..) => "no delivery fits".to_owned(),
         (count, Some(oldest), Some(newest)) => format!("{count} deliveries fit, of events from {oldest} to {newest}"),
         (count, ..) => format!("{count} deliveries fit"),
     };
-    if plan.outdated > 0 {
-        text.push_str(&format!(
-            "\nof {} the receiver has a newer event of the same resource already; --latest leaves those out",
-            plan.outdated
-        ));
-    }
+    let newer = match plan.outdated {
+        0 => String::new(),
+        outdated => format!(
+            "\nof {outdated} the receiver has a newer event of the same resource already; --latest leaves those out"
+        ),
+    };
+    let text = text + &newer;
     if json { writeln!(anstream::stderr(), "{text}") } else { writeln!(anstream::stdout(), "{text}") }
 }
 

@@ -140,6 +140,17 @@ pub(super) struct DeliveryArgs {
     pub(super) json: bool,
 }
 
+/// What happens before something is done to many things.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Sure {
+    /// Only count
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(super) yes: bool,
+}
+
 #[derive(Args, Debug)]
 pub(super) struct RecoverArgs {
     /// The webhook, by name or id
@@ -166,12 +177,8 @@ pub(super) struct RecoverArgs {
     /// Only the newest event of each resource; one whose newest event was delivered is left out
     #[arg(long)]
     pub(super) latest: bool,
-    /// Only count what fits
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) sure: Sure,
     #[command(flatten)]
     pub(super) place: Place,
     /// Print JSON instead
@@ -202,12 +209,8 @@ pub(super) struct EraseArgs {
     /// The order: an id, or a key such as the order number
     #[arg(long, value_name = "KEY_OR_ID", group = "whom")]
     pub(super) order: Option<String>,
-    /// Only count what would be erased
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) sure: Sure,
     #[command(flatten)]
     pub(super) place: Place,
     /// Print JSON instead

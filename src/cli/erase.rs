@@ -16,9 +16,9 @@ pub(super) async fn run(args: EraseArgs) -> Result<(), Failure> {
     query.extend_pairs(given.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
     let query = query.finish();
     let api = Api::running_or_here(&args.place).await?;
-    if args.dry_run || !args.yes {
+    if args.sure.dry_run || !args.sure.yes {
         let counted: ErasedView = api.post(&format!("/v1/erase?{query}&dry_run=true")).await?;
-        if args.dry_run {
+        if args.sure.dry_run {
             return print(&counted, args.json);
         }
         print(&counted, false)?;

@@ -86,7 +86,7 @@ fn what(run: &RunView) -> String {
     let mut text = format!("{} deliveries", run.deliveries.as_str());
     for (word, value) in [("of", &run.topic), ("since", &run.since), ("until", &run.until), ("with", &run.text)] {
         if let Some(value) = value {
-            text.push_str(&format!(" {word} {value}"));
+            text = format!("{text} {word} {value}");
         }
     }
     if run.latest {

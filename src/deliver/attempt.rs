@@ -179,6 +179,10 @@ async fn send(
                 }
             }
             answer = &mut answer => {
+                // Both may come in one turn.
+                if watching && connection.connection_metadata().is_some() {
+                    seen.connected(connection);
+                }
                 seen.phases.first_byte_us = answer.is_ok().then(|| micros(seen.start, Instant::now()));
                 return answer;
             }

@@ -22,7 +22,7 @@ pub(super) fn run(shared: &Shared, queue: &WeakSender<Request>, stop: &AtomicBoo
         match erase::run(shared, &erase, &|| roll(queue.upgrade()), stop) {
             Ok(erased) => tracing::info!(events = erased.events, "an erase that was broken off is done"),
             Err(error) => {
-                tracing::error!(%error, "an erase that was broken off is not done; it goes on at the next start")
+                tracing::error!(%error, "an erase that was broken off is not done; it goes on at the next start");
             }
         }
     }

@@ -63,13 +63,13 @@ pub(super) fn log(entries: Vec<LogEntry>, writes: Vec<Write>) -> Result<Ready, S
 }
 
 /// A record of the events journal put together anew.
-pub(super) fn event_record(said: EventRecord) -> Result<Encoded, StoreError> {
-    record::encode(event_kind(said.entry.as_ref()), &said)
+pub(super) fn event_record(said: &EventRecord) -> Result<Encoded, StoreError> {
+    record::encode(event_kind(said.entry.as_ref()), said)
 }
 
 /// A record of the log put together anew.
-pub(super) fn log_record(said: LogRecord) -> Result<Encoded, StoreError> {
-    record::encode(log_kind(said.entry.as_ref()), &said)
+pub(super) fn log_record(said: &LogRecord) -> Result<Encoded, StoreError> {
+    record::encode(log_kind(said.entry.as_ref()), said)
 }
 
 const fn event_kind(entry: Option<&EventEntry>) -> u8 {

@@ -268,7 +268,7 @@ impl One {
                 trigger: self.trigger,
                 seq: item.seq,
                 event: Arc::clone(&item.event),
-                replay: self.replay,
+                number: self.replay,
                 of: of.clone(),
                 probe: false,
                 attempts,

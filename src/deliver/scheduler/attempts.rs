@@ -85,14 +85,13 @@ impl Scheduler {
                 let caller = replay.reply.take();
                 self.replayed(&flight, caller, &event, delivery, *report);
             }
-            // It panicked: whoever asked learns it by the missing answer.
-            (Cargo::Replay(_), _) => {}
             (Cargo::Ping(reply), Some(Landing::Pinged(report))) => {
                 let reply = reply.take();
                 self.pinged(&flight, *report, reply);
             }
-            // It panicked, and would again: `pinging` stays, so that it is not tried before the next start.
-            (Cargo::Ping(_), _) => {}
+            // A ping panicked, and would again: `pinging` stays, so that it is not tried before the next start. A replay
+            // panicked: whoever asked learns it by the missing answer.
+            (Cargo::Ping(_) | Cargo::Replay(_), _) => {}
             (Cargo::Delivery(ready), Some(Landing::Delivered { event, delivery, report })) => {
                 let ready = ready.clone();
                 self.attempted(&flight, &ready, &event, delivery, *report);

@@ -32,7 +32,7 @@ pub(in crate::deliver) struct Replay {
     pub(in crate::deliver) seq: Seq,
     pub(in crate::deliver) event: Arc<Event>,
     /// Its replay number: 0 keeps the id of the first delivery.
-    pub(in crate::deliver) replay: u32,
+    pub(in crate::deliver) number: u32,
     /// Id of the first delivery, where this one has another.
     pub(in crate::deliver) of: String,
     /// Whether it goes out as a probe of a receiver that failed: then it is no attempt of its own.
@@ -99,7 +99,7 @@ impl Scheduler {
         let (means, spelling, host) = (self.means.clone(), slot.spelling.clone(), Arc::clone(&slot.host));
         let event = Some(Arc::clone(&replay.event));
         let ready = Ready { seq: replay.seq, attempts: replay.attempts, probe: replay.probe, event };
-        let task = self.running.spawn(flight::deliver(means, Arc::clone(&webhook), spelling, ready, replay.replay));
+        let task = self.running.spawn(flight::deliver(means, Arc::clone(&webhook), spelling, ready, replay.number));
         self.hosts.enter(&host);
         self.flights.insert(task.id(), Flight { webhook, at, host, cargo: Cargo::Replay(Box::new(replay)) });
         self.give_turn(id);
@@ -175,7 +175,7 @@ impl Scheduler {
                 topic: event.topic.clone(),
                 about: flight::about(event),
                 delivery,
-                replay: replay.replay,
+                replay: replay.number,
                 run: Some(replay.run),
                 attempts: made,
                 end,

@@ -45,7 +45,7 @@ impl Scrub<'_> {
         if gone {
             entry = None;
         }
-        if gone || changed { kinds::event_record(EventRecord { entry, writes }).map(Some) } else { Ok(None) }
+        if gone || changed { kinds::event_record(&EventRecord { entry, writes }).map(Some) } else { Ok(None) }
     }
 
     /// A record of the log likewise. What was sent when, and how it went, stays.
@@ -58,7 +58,7 @@ impl Scrub<'_> {
             Some(LogEntry::Notice(notice)) => changed |= self.notice(notice),
             None => {}
         }
-        if changed { kinds::log_record(LogRecord { entry, writes }).map(Some) } else { Ok(None) }
+        if changed { kinds::log_record(&LogRecord { entry, writes }).map(Some) } else { Ok(None) }
     }
 
     fn attempt(&self, attempt: &mut Attempt) -> bool {

@@ -191,8 +191,8 @@ async fn the_log_is_narrowed_and_followed_over_a_restart() {
     let mut follow = bench.command(&["log", "--follow", "--kind", "event", "--json"]);
     let mut child = follow.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (told, tells) = tokio::sync::mpsc::unbounded_channel();
-    let reader = std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| told.send(line)));
+    let (told, tells) = tokio::sync::mpsc::channel(100);
+    let reader = std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| told.blocking_send(line)));
     let mut tells = tells;
     let mut next = async || {
         let line = tokio::time::timeout(super::running::PATIENCE, tells.recv()).await.expect("a line").unwrap();

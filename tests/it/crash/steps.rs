@@ -9,7 +9,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::mpsc;
-use std::time::Instant;
+
+use shopbell::clock::{Clock, Timestamp};
 
 use super::{HELD_AT_MOST, PATIENCE, exchange, read_message, start, wait_until};
 
@@ -115,9 +116,9 @@ impl Stage {
     }
 
     /// A visitor who saves an order; gives when the whole answer came, if it did.
-    fn visit(&self) -> std::thread::JoinHandle<Option<Instant>> {
+    fn visit(&self) -> std::thread::JoinHandle<Option<Timestamp>> {
         let proxy = self.proxy;
-        std::thread::spawn(move || exchange(&mut None, proxy, "/save/1", "n=1").is_ok().then(Instant::now))
+        std::thread::spawn(move || exchange(&mut None, proxy, "/save/1", "n=1").is_ok().then(|| Clock::System.now()))
     }
 
     fn kill_and_start(&mut self) {
@@ -179,10 +180,10 @@ fn seen() -> Stage {
         let stage = Stage::new();
         let visitor = stage.visit();
         let asked = next(&stage.shop.1);
-        let answered = Instant::now();
+        let answered = Clock::System.now();
         asked.answer(SAVED);
         let came = visitor.join().unwrap().expect("a whole answer");
-        if came.duration_since(answered) < HELD_AT_MOST {
+        if came.since(answered) < HELD_AT_MOST {
             return stage;
         }
     }
