@@ -27,7 +27,8 @@ pub(super) struct Ready {
     pub(super) number: u64,
     pub(super) events: Vec<Event>,
     pub(super) writes: Vec<Write>,
-    pub(super) release: Release,
+    /// The visitor, until it is let go.
+    pub(super) release: Option<Release>,
 }
 
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Deriver {
                 continue;
             };
             self.overlay.lay(number, &writes);
-            if ready.blocking_send(Ready { number, events, writes, release: evaluated.release }).is_err() {
+            if ready.blocking_send(Ready { number, events, writes, release: Some(evaluated.release) }).is_err() {
                 return;
             }
         }
@@ -104,5 +105,69 @@ impl Deriver {
         });
         let webhooks: Vec<WebhookId> = webhooks.map(|webhook| webhook.id).collect();
         draft.into_event(EventUid::random(), webhooks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead};
+    use crate::rules::{Matched, SourceFile, load};
+    use crate::store::Options;
+
+    fn evaluated(release: Release) -> Evaluated {
+        let file = SourceFile { path: "r.toml".into(), bytes: b"[shop]\nname = \"a\"\n".to_vec() };
+        let ruleset = Arc::new(load(&[file]).ruleset.expect("rules"));
+        let active = Active {
+            ruleset,
+            webhooks: Arc::default(),
+            loaded_at: crate::model::Timestamp::default(),
+            fingerprint: String::new(),
+            problems: Vec::new(),
+            stale: false,
+            from_last_good: false,
+        };
+        let request = http::Request::get("/").body(()).unwrap().into_parts().0;
+        let exchange = Exchange {
+            at: crate::model::Timestamp::default(),
+            request: RequestHead::of(&request),
+            request_body: CapturedBody::whole(""),
+            response: None,
+            response_body: CapturedBody::unread(),
+            end: End::Complete,
+        };
+        let reading = Reading::new(exchange, ReadOptions::default());
+        Evaluated { active: Arc::new(active), reading, matched: Matched::default(), release }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_panic_costs_one_exchange_and_lets_its_visitor_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(dir.path(), Options::default(), Clock::System).unwrap();
+        let counters = EngineCounters::default();
+        let (notes, _noting) = Notes::start(store.clone(), Clock::System, counters.clone());
+        let (evaluating, evaluations) = mpsc::channel(4);
+        let (ready, _kept) = mpsc::channel(4);
+        let deriver = Deriver {
+            store,
+            clock: Clock::System,
+            counters: counters.clone(),
+            notes,
+            overlay: Arc::default(),
+            runtime: Handle::current(),
+        };
+        let deriving = tokio::task::spawn_blocking(move || deriver.run(evaluations, &ready));
+        let ((first, first_gone, _), (second, second_gone, _)) = (Release::new(), Release::new());
+        let panicking = tokio::task::spawn_blocking(move || {
+            let evaluated = evaluated(first);
+            assert_eq!(evaluated.matched.rules.len(), 1, "a fault of ours");
+            evaluated
+        });
+        evaluating.send(panicking).await.unwrap();
+        evaluating.send(tokio::task::spawn_blocking(move || evaluated(second))).await.unwrap();
+        assert!(first_gone.await.is_err() && second_gone.await.is_err(), "both are let go");
+        drop(evaluating);
+        deriving.await.unwrap();
+        assert_eq!((counters.panics.get(), counters.notes(NoticeKind::Rule, "")), (1, 1));
     }
 }

@@ -1,6 +1,7 @@
 //! The tap's observer: asks the ruleset in force, hands exchanges over, never blocks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -10,7 +11,7 @@ use crate::exchange::{Exchange, ReadOptions, Reading, RequestHead, ResponseHead}
 use crate::model::NoticeKind;
 use crate::rules::{Candidates, Matched, Need, Note};
 use crate::store::Store;
-use crate::tap::{Interest, Observer, Release};
+use crate::tap::{Interest, Observer, Release, released};
 
 use super::active::Active;
 use super::commit;
@@ -22,8 +23,9 @@ use super::reload::Rules;
 
 /// Exchanges taken over and not yet evaluated; further ones pass unobserved, counted and noted.
 const INTAKE: usize = 1024;
-/// Exchanges whose conditions are evaluated at once.
-const EVALUATING: usize = 64;
+/// Exchanges whose conditions are evaluated at once, or have been and wait for their turn: each may hold what its bodies decode
+/// to, and more than there are processors make nothing faster.
+const EVALUATING: usize = 16;
 
 /// Hands exchanges of the tap to the engine. A clone is one count: the tap makes one for every request.
 #[derive(Clone, Debug)]
@@ -32,9 +34,11 @@ pub struct EngineObserver(Arc<Intake>);
 #[derive(Debug)]
 struct Intake {
     rules: Rules,
-    intake: mpsc::Sender<Observed>,
+    queue: mpsc::Sender<Observed>,
     counters: EngineCounters,
     notes: Notes,
+    /// The journal refused the last commit: nobody is held for it until it works again.
+    failing: Arc<AtomicBool>,
 }
 
 /// What the observer keeps of an exchange on its way: the ruleset it began with, and the rules that may match.
@@ -77,7 +81,7 @@ impl Engine {
         shutdown: watch::Receiver<bool>,
     ) -> (EngineObserver, Self) {
         let (notes, noting) = Notes::start(store.clone(), clock, counters.clone());
-        let (intake, observed) = mpsc::channel(INTAKE);
+        let (queue, observed) = mpsc::channel(INTAKE);
         let (evaluating, evaluated) = mpsc::channel(EVALUATING);
         let (derived_sender, derived) = mpsc::channel(commit::GROUP);
         let overlay = Arc::new(Overlay::default());
@@ -92,8 +96,16 @@ impl Engine {
         };
         let deriving = tokio::task::spawn_blocking(move || deriver.run(evaluated, &derived_sender));
         let (give_up, given_up) = watch::channel(false);
-        let committing = tokio::spawn(commit::run(derived, store, overlay, counters.clone(), notes.clone(), given_up));
-        let observer = EngineObserver(Arc::new(Intake { rules, intake, counters, notes }));
+        let failing = Arc::new(AtomicBool::new(false));
+        let committer = commit::Committer {
+            store,
+            overlay,
+            counters: counters.clone(),
+            notes: notes.clone(),
+            failing: Arc::clone(&failing),
+        };
+        let committing = tokio::spawn(committer.run(derived, given_up));
+        let observer = EngineObserver(Arc::new(Intake { rules, queue, counters, notes, failing }));
         (observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up })
     }
 
@@ -132,7 +144,9 @@ impl Observer for EngineObserver {
     }
 
     fn observe(&self, ticket: Ticket, exchange: Exchange, release: Release) {
-        match self.0.intake.try_send(Observed { ticket, exchange, release }) {
+        // The committer tells of them; here they only stop waiting.
+        let release = if self.0.failing.load(Ordering::Relaxed) { released() } else { release };
+        match self.0.queue.try_send(Observed { ticket, exchange, release }) {
             Ok(()) => {
                 self.0.counters.exchanges.inc();
             }
