@@ -1,6 +1,7 @@
 //! Time as an argument. The only file that asks the machine what time it is.
 
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -38,6 +39,12 @@ impl Timestamp {
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// This moment moved by `millis` either way.
+    #[must_use]
+    pub const fn shifted(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
     }
 
     /// How long after `earlier` this is; zero if it is before.
@@ -81,20 +88,29 @@ pub enum Clock {
         base: Timestamp,
         /// tokio's clock at creation.
         start: Instant,
+        /// Milliseconds that somebody has set the clock forward (back: negative) since.
+        set: &'static AtomicI64,
     },
 }
 
 impl Clock {
     /// A clock that shows `base` now and follows tokio's clock from here on.
     pub fn simulated(base: Timestamp) -> Self {
-        Self::Simulated { base, start: Instant::now() }
+        static NEVER_SET: AtomicI64 = AtomicI64::new(0);
+        Self::simulated_set_by(base, &NEVER_SET)
+    }
+
+    /// The same, but it can be set: forward or back by the milliseconds in `set`, as an administrator or a time server may
+    /// do with the machine's clock.
+    pub fn simulated_set_by(base: Timestamp, set: &'static AtomicI64) -> Self {
+        Self::Simulated { base, start: Instant::now(), set }
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => system_now(),
-            Self::Simulated { base, start } => base.plus(start.elapsed()),
+            Self::Simulated { base, start, set } => base.plus(start.elapsed()).shifted(set.load(Ordering::Relaxed)),
         }
     }
 

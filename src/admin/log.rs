@@ -8,13 +8,14 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 
 use crate::id::Seq;
-use crate::model::{Timestamp, TopicPattern};
-use crate::store::LogQuery;
+use crate::model::{Redaction, Timestamp, TopicPattern};
+use crate::store::{LogPosition, LogQuery};
 
 use super::Admin;
 use super::error::ApiError;
 use super::row::LogRow;
-use super::view::EventsView;
+use super::time::moment;
+use super::view::{EventsView, LogFollowView, LogPageView};
 
 /// Lines of one answer, at most.
 const MAX_LINES: usize = 10_000;
@@ -22,7 +23,7 @@ const MAX_LINES: usize = 10_000;
 const DEFAULT_LINES: usize = 50;
 /// Events of one answer of `/v1/events`, at most.
 const MAX_EVENTS: usize = 500;
-/// The longest that `/v1/events` waits for the next event, in milliseconds: a process that stops waits for open requests.
+/// The longest that an answer waits for something new, in milliseconds: a process that stops waits for open requests.
 const MAX_WAIT_MS: u64 = 5_000;
 
 /// What to find, as the query says it. All given must fit.
@@ -34,9 +35,18 @@ pub(super) struct LogParams {
     id: Option<String>,
     text: Option<String>,
     kind: Option<String>,
+    resource: Option<String>,
+    delivery: Option<String>,
+    state: Option<String>,
+    status: Option<String>,
     since: Option<String>,
+    /// Another word for `until`.
     before: Option<String>,
+    until: Option<String>,
     limit: Option<usize>,
+    /// Where a page begins, or following goes on: `next` of the answer before.
+    from: Option<String>,
+    wait_ms: u64,
 }
 
 pub(super) async fn search(
@@ -46,7 +56,66 @@ pub(super) async fn search(
     let Query(params) = params.map_err(|fault| ApiError::BadRequest(fault.body_text()))?;
     let query = query(params, admin.clock.now())?;
     let lines = admin.store.search(query).await?;
-    Ok(Json(lines.into_iter().map(LogRow::from).collect()))
+    Ok(Json(rows(&admin, lines)))
+}
+
+/// One page of a search that goes on as far as the journals are kept.
+pub(super) async fn page(
+    State(admin): State<Admin>,
+    params: Result<Query<LogParams>, QueryRejection>,
+) -> Result<Json<LogPageView>, ApiError> {
+    let Query(params) = params.map_err(|fault| ApiError::BadRequest(fault.body_text()))?;
+    let before = params.from.as_deref().map(position).transpose()?;
+    let page = admin.store.search_page(query(params, admin.clock.now())?, before).await?;
+    let next = page.next.map(|next| format!("{},{}", next.events, next.log));
+    Ok(Json(LogPageView { rows: rows(&admin, page.lines), next }))
+}
+
+/// What fits and came after a place; waits for it a little if there is nothing yet.
+pub(super) async fn follow(
+    State(admin): State<Admin>,
+    params: Result<Query<LogParams>, QueryRejection>,
+) -> Result<Json<LogFollowView>, ApiError> {
+    let Query(params) = params.map_err(|fault| ApiError::BadRequest(fault.body_text()))?;
+    let (mut events, mut log) = (admin.store.head(), admin.store.log_head());
+    let now = LogPosition { events: *events.borrow(), log: *log.borrow() };
+    let mut from = params.from.as_deref().map_or(Ok(now), position)?;
+    let until = tokio::time::Instant::now() + Duration::from_millis(params.wait_ms.min(MAX_WAIT_MS));
+    let query = query(params, admin.clock.now())?;
+    loop {
+        let (lines, next) = admin.store.follow(query.clone(), from).await?;
+        from = next;
+        let is_behind = *events.borrow() > from.events || *log.borrow() > from.log;
+        if !lines.is_empty() || (!is_behind && tokio::time::Instant::now() >= until) {
+            let next = format!("{},{}", from.events, from.log);
+            return Ok(Json(LogFollowView { rows: rows(&admin, lines), next }));
+        }
+        if !is_behind {
+            tokio::select! {
+                _ = events.wait_for(|head| *head > from.events) => {}
+                _ = log.wait_for(|head| *head > from.log) => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
+    }
+}
+
+/// Two sequences, as answers give them.
+fn position(text: &str) -> Result<LogPosition, ApiError> {
+    let place = text
+        .split_once(',')
+        .and_then(|(events, log)| Some(LogPosition { events: Seq(events.parse().ok()?), log: Seq(log.parse().ok()?) }));
+    place.ok_or_else(|| ApiError::BadRequest(format!("`{text}` is no place in the log: give `next` of an answer")))
+}
+
+fn rows(admin: &Admin, lines: Vec<crate::store::LogLine>) -> Vec<LogRow> {
+    let redaction = redaction(admin);
+    lines.into_iter().map(|line| LogRow::of(line, &redaction)).collect()
+}
+
+/// What `[shop] redact` keeps out of logs.
+pub(super) fn redaction(admin: &Admin) -> Redaction {
+    Redaction::new(&admin.rules.active().ruleset.shop.redact)
 }
 
 fn query(params: LogParams, now: Timestamp) -> Result<LogQuery, ApiError> {
@@ -59,43 +128,29 @@ fn query(params: LogParams, now: Timestamp) -> Result<LogQuery, ApiError> {
     if let Some(odd) = kinds.iter().find(|kind| !matches!(kind.as_str(), "event" | "attempt" | "outcome" | "notice")) {
         return Err(ApiError::BadRequest(format!("`{odd}` is no kind: it must be event, attempt, outcome or notice")));
     }
+    let well = match params.state.as_deref() {
+        None => None,
+        Some("delivered") => Some(true),
+        Some("failed") => Some(false),
+        Some(odd) => {
+            return Err(ApiError::BadRequest(format!("`{odd}` is no state of a line: it must be delivered or failed")));
+        }
+    };
+    let status = params.status.map(|text| text.parse()).transpose().map_err(ApiError::BadRequest)?;
     Ok(LogQuery {
         limit: params.limit.unwrap_or(DEFAULT_LINES).clamp(1, MAX_LINES),
-        before: moment(params.before)?,
+        before: moment(params.until.or(params.before))?,
         since: moment(params.since)?,
         webhook: params.webhook,
         topic: params.topic,
         id: params.id,
         text: params.text,
         kinds,
+        resource: params.resource,
+        delivery: params.delivery,
+        ended_well: well,
+        status,
     })
-}
-
-/// A moment as people write it: `15m`, `2h`, `3d` ago, or RFC 3339 (`2026-11-03T16:07:00Z`), or milliseconds since 1970.
-fn moment(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
-    let text = text.trim();
-    if let Ok(millis) = text.parse() {
-        return Ok(Timestamp::from_millis(millis));
-    }
-    if let Some(span) = span(text) {
-        return Ok(now.minus(span));
-    }
-    let parsed: Result<jiff::Timestamp, _> = text.parse();
-    parsed.map(|at| Timestamp::from_millis(at.as_millisecond())).map_err(|_| {
-        ApiError::BadRequest(format!("`{text}` is no time: write 15m, 2h or 3d (ago), or 2026-11-03T16:07:00Z"))
-    })
-}
-
-fn span(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    Some(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?))
 }
 
 /// Where to read on.
@@ -118,30 +173,14 @@ pub(super) async fn events(
     // Either there is something to read by then, or the answer is an empty list.
     let _ = tokio::time::timeout(wait, head.wait_for(|next| *next > from)).await;
     let (events, next) = admin.store.events(from, limit).await?;
-    let events = events.iter().map(|(seq, event)| LogRow::event(*seq, event)).collect();
+    let redaction = redaction(&admin);
+    let events = events.iter().map(|(seq, event)| LogRow::event(*seq, event, &redaction)).collect();
     Ok(Json(EventsView { events, next: next.0 }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn moments_are_read_as_people_write_them() {
-        let now = Timestamp::from_millis(1_793_722_020_000);
-        let rows = [
-            ("15m", 1_793_722_020_000 - 900_000),
-            ("2d", 1_793_722_020_000 - 2 * 86_400_000),
-            ("1793722020000", 1_793_722_020_000),
-            ("2026-11-03T16:07:00Z", 1_793_722_020_000),
-        ];
-        for (text, millis) in rows {
-            assert_eq!(moment(text, now), Ok(Timestamp::from_millis(millis)), "{text}");
-        }
-        for odd in ["", "yesterday", "m", "ü", "99999999999999999999d"] {
-            assert!(moment(odd, now).is_err(), "{odd}");
-        }
-    }
 
     #[test]
     fn queries_are_checked() {

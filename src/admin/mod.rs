@@ -6,17 +6,31 @@
 //! |---|---|
 //! | `GET /v1/status` | [`StatusView`] |
 //! | `POST /v1/reload` | [`ReloadView`] |
-//! | `GET /v1/log?webhook=&topic=&id=&text=&kind=&since=&before=&limit=` | a list of [`LogRow`], newest first |
+//! | `GET /v1/log?webhook=&topic=&resource=&id=&delivery=&state=&status=&text=&kind=&since=&until=&limit=` | a list of [`LogRow`], newest first |
+//! | `GET /v1/log/page?…&from=` | [`LogPageView`]: the same, as far back as the journals go |
+//! | `GET /v1/log/follow?…&from=&wait_ms=` | [`LogFollowView`]: what comes, oldest first; waits for the next if there is none yet |
+//! | `GET /v1/deliveries?webhook=&topic=&resource=&id=&state=&text=&since=&until=&limit=` | a list of [`DeliveryRow`], newest first |
+//! | `GET /v1/deliveries/{id or event:webhook}` | [`DeliveryView`] |
+//! | `POST /v1/deliveries/{id or event:webhook}/replay` | [`RunView`] |
+//! | `POST /v1/runs?webhook=&topic=&state=&text=&since=&until=&rate=&latest=&dry_run=` | [`RunView`], or with `dry_run=true` [`PlanView`] |
+//! | `GET /v1/runs`, `GET /v1/runs/{id}` | [`RunView`], one or a list |
+//! | `POST /v1/runs/{id}/{pause,resume,cancel}` | [`RunView`] |
+//! | `POST /v1/erase?customer=&order=&dry_run=` | [`ErasedView`] |
 //! | `GET /v1/events?from=&limit=&wait_ms=` | [`EventsView`]: events from a sequence on; waits for the next if there is none yet |
 //! | `GET /v1/webhooks`, `GET /v1/webhooks/{name or id}` | [`WebhookView`], one or a list |
 //! | `POST /v1/webhooks/{name or id}/{enable,disable,pause,resume,ping}` | [`WebhookView`] or [`PingView`] |
 //! | `GET /metrics` | OpenMetrics text |
 
 mod control;
+mod deliveries;
+mod delivery_view;
+mod erase;
 mod error;
 mod log;
 mod row;
+mod runs;
 mod status;
+mod time;
 mod view;
 mod webhooks;
 
@@ -33,11 +47,15 @@ use crate::deliver::Deliverer;
 use crate::engine::Rules;
 use crate::store::Store;
 
-pub use crate::model::id_json;
+pub use crate::model::{DeliveryState, Trigger, Verdict, id_json};
 pub use control::{ControlError, bind_control, connect_control, serve_control};
+pub use delivery_view::{AttemptView, DeliveryRow, DeliveryView, OutcomeView};
 pub use error::ApiError;
 pub use row::{LogKind, LogRow};
-pub use view::{Backlog, EventsView, PingView, ReloadView, RulesView, StatusView, WebhookView};
+pub use view::{
+    Backlog, ErasedView, EventsView, LogFollowView, LogPageView, PingView, PlanView, ReloadView, RulesView, RunView,
+    StatusView, WebhookView,
+};
 
 /// Everything the API needs; cheap to clone.
 #[derive(Clone, Debug)]
@@ -77,6 +95,15 @@ pub fn router(admin: Admin) -> Router {
         .route("/v1/status", get(status::status))
         .route("/v1/reload", post(status::reload))
         .route("/v1/log", get(log::search))
+        .route("/v1/log/page", get(log::page))
+        .route("/v1/log/follow", get(log::follow))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/{which}", get(deliveries::show))
+        .route("/v1/deliveries/{which}/replay", post(deliveries::replay))
+        .route("/v1/runs", get(runs::list).post(runs::make))
+        .route("/v1/runs/{id}", get(runs::show))
+        .route("/v1/runs/{id}/{action}", post(runs::act))
+        .route("/v1/erase", post(erase::erase))
         .route("/v1/events", get(log::events))
         .route("/v1/webhooks", get(webhooks::list))
         .route("/v1/webhooks/{which}", get(webhooks::show))

@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use crate::id::Seq;
 use crate::model::record::LogEntry;
-use crate::model::{Attempt, DeliveryEnd, Event, Identity, Notice, Outcome, Timestamp, Trigger, Verdict, id_json};
+use crate::model::{
+    Attempt, DeliveryEnd, Event, Identity, Notice, Outcome, Redaction, Timestamp, Trigger, Verdict, id_json,
+};
 use crate::store::LogLine;
 
 /// What a line of the log is about.
@@ -106,7 +108,7 @@ impl LogRow {
     }
 
     /// An event of the journal.
-    pub(super) fn event(seq: Seq, event: &Event) -> Self {
+    pub(super) fn event(seq: Seq, event: &Event, redaction: &Redaction) -> Self {
         Self {
             topic: Some(event.topic.to_string()),
             about: about(event),
@@ -114,7 +116,7 @@ impl LogRow {
             webhook_ids: event.webhooks.iter().map(|id| id.0).collect(),
             rule: Some(event.rule.clone()),
             text: event.source.clone(),
-            payload: serde_json::from_str(event.body.get()).ok(),
+            payload: payload(event, redaction),
             ..Self::new(LogKind::Event, seq, event.at)
         }
     }
@@ -173,15 +175,23 @@ impl LogRow {
     }
 }
 
-impl From<LogLine> for LogRow {
-    fn from(line: LogLine) -> Self {
+impl LogRow {
+    /// The row of a line.
+    pub(super) fn of(line: LogLine, redaction: &Redaction) -> Self {
         match line {
-            LogLine::Event { seq, event } => Self::event(seq, &event),
+            LogLine::Event { seq, event } => Self::event(seq, &event, redaction),
             LogLine::Log { seq, entry: LogEntry::Attempt(attempt), .. } => Self::attempt(seq, *attempt),
             LogLine::Log { seq, entry: LogEntry::Outcome(outcome), .. } => Self::outcome(seq, *outcome),
             LogLine::Log { seq, entry: LogEntry::Notice(notice), .. } => Self::notice(seq, notice),
         }
     }
+}
+
+/// The body of an event as logs show it.
+pub(super) fn payload(event: &Event, redaction: &Redaction) -> Option<Value> {
+    let mut payload = serde_json::from_str(event.body.get()).ok()?;
+    redaction.json(&mut payload);
+    Some(payload)
 }
 
 fn about(event: &Event) -> String {
@@ -193,7 +203,7 @@ fn about(event: &Event) -> String {
     }
 }
 
-const fn ended(end: DeliveryEnd) -> &'static str {
+pub(super) const fn ended(end: DeliveryEnd) -> &'static str {
     match end {
         DeliveryEnd::Delivered => "delivered",
         DeliveryEnd::Exhausted => "given up",

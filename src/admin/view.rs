@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
-use crate::model::Status;
+use crate::model::{DeliveryState, Progress, RunState, Status};
+use crate::store::Erased;
 
 use super::row::LogRow;
 
@@ -75,6 +76,25 @@ pub struct EventsView {
     pub events: Vec<LogRow>,
     /// Where to go on.
     pub next: u64,
+}
+
+/// One page of a search of the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogPageView {
+    /// Newest first; a few may be more than were asked for.
+    pub rows: Vec<LogRow>,
+    /// `from` of the next page; absent at the end of what is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// What came to the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogFollowView {
+    /// Oldest first.
+    pub rows: Vec<LogRow>,
+    /// `from` of the next request.
+    pub next: String,
 }
 
 /// Deliveries not yet ended.
@@ -153,4 +173,77 @@ pub struct PingView {
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// What a run would send.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlanView {
+    /// Deliveries that fit.
+    pub count: u64,
+    /// Of these, those whose resource has a newer event that was delivered.
+    pub outdated: u64,
+    /// Time of the oldest event among them (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<String>,
+    /// Time of the newest event among them (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<String>,
+}
+
+/// A run and how far it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunView {
+    /// Its number.
+    pub id: u32,
+    /// What it does now.
+    pub state: RunState,
+    /// NAME of the webhook whose deliveries it sends.
+    pub webhook: String,
+    /// In which state they were when it was made.
+    pub deliveries: DeliveryState,
+    /// Their topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Events of this moment or newer (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Events older than this moment (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Words that stand in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Only the newest event of each resource.
+    #[serde(default)]
+    pub latest: bool,
+    /// Only the delivery of this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<u64>,
+    /// Deliveries a second, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
+    /// Who asked for it.
+    pub actor: String,
+    /// When it was made (RFC 3339).
+    pub created: String,
+    /// When it was over (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// How far it is.
+    pub progress: Progress,
+    /// Where one delivery was sent again: events of its resource delivered since, that the receiver now sees overtaken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outdated: Option<u64>,
+}
+
+/// What was erased, or would be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ErasedView {
+    /// Whether it was only counted.
+    pub dry_run: bool,
+    /// The counts.
+    #[serde(flatten)]
+    pub erased: Erased,
+    /// What no erase reaches, for people.
+    pub unreached: Vec<String>,
 }

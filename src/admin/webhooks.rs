@@ -66,12 +66,12 @@ async fn ping(admin: &Admin, webhook: &Webhook) -> Result<Json<PingView>, ApiErr
     }))
 }
 
-fn needs_process() -> ApiError {
+pub(super) fn needs_process() -> ApiError {
     ApiError::Unavailable("no shopbell process runs here: this needs one that delivers".to_owned())
 }
 
 /// The webhook of this NAME, or of this id.
-fn find(admin: &Admin, which: &str) -> Result<Arc<Webhook>, ApiError> {
+pub(super) fn find(admin: &Admin, which: &str) -> Result<Arc<Webhook>, ApiError> {
     let webhooks = &admin.rules.active().webhooks;
     let named = webhooks.iter().find(|webhook| webhook.name == which);
     let found = named.or_else(|| webhooks.iter().find(|webhook| webhook.id.to_string() == which));

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::settings::RunArgs;
 
+use super::delivery_args::{DeliveriesCommand, EraseArgs, LogArgs, RunsCommand};
+
 /// WooCommerce-style webhooks from any online shop.
 ///
 /// shopbell stands in front of a shop as a reverse proxy, works out from its traffic what happened, by rules you write, and
@@ -30,8 +32,20 @@ pub(super) enum Command {
     Replay(ReplayArgs),
     /// Propose rules from recorded exchanges, as a commented file to edit
     Suggest(SuggestArgs),
-    /// Show recent events, delivery attempts, outcomes and notices
+    /// Search events, delivery attempts, outcomes and notices, or follow them as they come
     Log(LogArgs),
+    /// Look at deliveries, send one again, or all that fit
+    Deliveries {
+        #[command(subcommand)]
+        command: DeliveriesCommand,
+    },
+    /// Look at the runs of `deliveries recover` and `replay`, pause, resume or cancel them
+    Runs {
+        #[command(subcommand)]
+        command: RunsCommand,
+    },
+    /// Erase what is stored about one customer or one order
+    Erase(EraseArgs),
     /// Look at webhooks, enable, disable, pause, resume or ping them
     Webhooks {
         #[command(subcommand)]
@@ -91,36 +105,6 @@ pub(super) struct SuggestArgs {
     /// Write the rules to this new file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct LogArgs {
-    #[command(flatten)]
-    pub(super) place: Place,
-    /// Only this webhook, by name or id
-    #[arg(long, value_name = "NAME")]
-    pub(super) webhook: Option<String>,
-    /// Only this topic; `*` stands for anything (order.*)
-    #[arg(long)]
-    pub(super) topic: Option<String>,
-    /// Only this resource id
-    #[arg(long)]
-    pub(super) id: Option<String>,
-    /// Only lines that hold this text
-    #[arg(long)]
-    pub(super) text: Option<String>,
-    /// Only these kinds: event, attempt, outcome, notice
-    #[arg(long, value_delimiter = ',')]
-    pub(super) kind: Vec<String>,
-    /// Only what is so new: 15m, 2h, 3d, or 2026-11-03T16:07:00Z
-    #[arg(long, value_name = "TIME")]
-    pub(super) since: Option<String>,
-    /// At most so many lines
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(super) limit: u32,
-    /// Print one JSON object a line instead
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,14 +7,19 @@
 mod args;
 mod check;
 mod control;
+mod deliveries;
+mod delivery_args;
 pub mod demo;
+mod erase;
 mod failure;
 mod init;
 mod log;
 mod output;
 mod replay;
 mod run;
+mod runs;
 mod status;
+mod story;
 mod suggest;
 mod webhooks;
 
@@ -50,6 +55,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Replay(args) => replay::run(&args),
         Command::Suggest(args) => suggest::run(&args),
         Command::Log(args) => block_on(log::run(args)),
+        Command::Deliveries { command } => block_on(deliveries::run(command)),
+        Command::Runs { command } => block_on(runs::run(command)),
+        Command::Erase(args) => block_on(erase::run(args)),
         Command::Webhooks { command } => block_on(webhooks::run(command)),
         Command::Reload(args) => block_on(status::reload(args)),
         Command::Status(args) => block_on(status::run(args)),

@@ -14,6 +14,8 @@ use crate::diagnostic::Diagnostic;
 pub(super) enum Tone {
     /// As it is.
     Plain,
+    /// It went well.
+    Good,
     /// Something went wrong.
     Bad,
     /// Something to look at.
@@ -24,10 +26,17 @@ impl Tone {
     const fn style(self) -> Style {
         match self {
             Self::Plain => Style::new(),
+            Self::Good => AnsiColor::Green.on_default(),
             Self::Bad => AnsiColor::Red.on_default(),
             Self::Odd => AnsiColor::Yellow.on_default(),
         }
     }
+}
+
+/// A text in its tone.
+pub(super) fn styled(tone: Tone, text: &str) -> String {
+    let style = tone.style();
+    format!("{style}{text}{style:#}")
 }
 
 /// Writes a table: fitted to the terminal if there is one, in full width otherwise.

@@ -1,19 +1,19 @@
 //! One POST, from the request to the verdict.
 
-use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::connect::{HttpInfo, capture_connection};
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt as _;
 
 use super::client::{AnswerBody, BoxError, Client};
 use super::connector::ConnectError;
+use super::failure::Causes;
+use super::stream::Wire;
 use crate::model::{FailureClass, Phases, Verdict};
 
 /// So much of an answer is read, in bytes; then the connection is closed.
@@ -33,6 +33,9 @@ pub(super) struct Report {
     /// `Retry-After` as it came.
     pub(super) retry_after: Option<String>,
     pub(super) address: Option<String>,
+    pub(super) reused: bool,
+    pub(super) tls: Option<String>,
+    pub(super) http: Option<String>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) answer: String,
     pub(super) phases: Phases,
@@ -42,8 +45,18 @@ impl Report {
     /// An attempt that never got to an answer.
     pub(super) fn failed(class: FailureClass, text: impl Into<String>) -> Self {
         let verdict = Verdict::Failed { class, text: text.into() };
-        let (headers, answer) = (Vec::new(), String::new());
-        Self { verdict, status: None, retry_after: None, address: None, headers, answer, phases: Phases::default() }
+        Self {
+            verdict,
+            status: None,
+            retry_after: None,
+            address: None,
+            reused: false,
+            tls: None,
+            http: None,
+            headers: Vec::new(),
+            answer: String::new(),
+            phases: Phases::default(),
+        }
     }
 
     /// What failed, for people; empty where nothing did.
@@ -56,28 +69,35 @@ impl Report {
 }
 
 /// Sends `request`; the whole attempt, with the answer's body, has `limit`.
-pub(super) async fn run(client: Client, request: Request<Full<Bytes>>, limit: Duration) -> Report {
+pub(super) async fn run(client: Client, mut request: Request<Full<Bytes>>, limit: Duration) -> Report {
     let start = Instant::now();
     let deadline = start + limit;
     let late = |what: &str| Report::failed(FailureClass::Timeout, format!("{what} within {} s", limit.as_secs_f64()));
-    let mut phases = Phases::default();
-    let mut report = match timeout_at(deadline, send(client, request, start, &mut phases)).await {
+    let mut seen = Seen { start, reused: false, wire: None, phases: Phases::default() };
+    let connection = capture_connection(&mut request);
+    let mut report = match timeout_at(deadline, send(client, request, &connection, &mut seen)).await {
         Err(_) => late("no answer"),
         Ok(Err(error)) => {
-            let (class, text) = classify(error.as_ref());
-            Report::failed(class, text)
+            let causes = Causes::of(error.as_ref());
+            if let Some(connect) = causes.connect() {
+                seen.broken(connect);
+            }
+            let (class, text) = causes.classify();
+            let mut report = Report::failed(class, text);
+            report.address = causes.connect().and_then(|error| error.connected).map(|(address, _)| address.to_string());
+            report
         }
         Ok(Ok(answer)) => {
             let (head, body) = answer.into_parts();
             let mut report = judge(head.status, &head.headers);
-            report.address = head.extensions.get::<HttpInfo>().map(|info| info.remote_addr().to_string());
+            report.http = Some(format!("{:?}", head.version));
             let mut kept = Vec::new();
             let read = timeout_at(deadline, read(body, &mut kept)).await;
             report.answer = String::from_utf8_lossy(&kept).into_owned();
             match read {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    let (class, text) = classify(error.as_ref());
+                    let (class, text) = Causes::of(error.as_ref()).classify();
                     report.verdict = Verdict::Failed { class, text: format!("the answer broke off: {text}") };
                 }
                 Err(_) => report.verdict = late("the answer did not end").verdict,
@@ -85,30 +105,85 @@ pub(super) async fn run(client: Client, request: Request<Full<Bytes>>, limit: Du
             report
         }
     };
-    phases.total_us = micros(start);
-    report.phases = phases;
+    if let (Verdict::Failed { class: FailureClass::Timeout, .. }, Some(connected)) =
+        (&report.verdict, connection.connection_metadata().as_ref())
+    {
+        // It may have gone silent for good; others that share it (HTTP/2) must not wait for it too.
+        connected.poison();
+    }
+    seen.phases.total_us = micros(start, Instant::now());
+    (report.phases, report.reused) = (seen.phases, seen.reused);
+    if let Some(wire) = seen.wire {
+        report.address = Some(wire.address.to_string());
+        report.tls = wire.secured.map(|(_, version)| version);
+    }
     report
+}
+
+/// What was seen of the connection on the way.
+#[derive(Debug)]
+struct Seen {
+    start: Instant,
+    reused: bool,
+    wire: Option<Wire>,
+    phases: Phases,
+}
+
+impl Seen {
+    /// The request has a connection: a new one, whose steps count as this attempt's as far as they were made within it, or
+    /// one that was there.
+    fn connected(&mut self, connection: &CaptureConnection) {
+        self.phases.connected_us = Some(micros(self.start, Instant::now()));
+        let mut extras = Extensions::new();
+        if let Some(connected) = connection.connection_metadata().as_ref() {
+            connected.get_extras(&mut extras);
+        }
+        let Some(wire) = extras.remove::<Wire>() else { return };
+        self.reused = wire.is_reused();
+        if !self.reused {
+            self.phases.dns_us = self.since_start(wire.resolved);
+            self.phases.tcp_us = self.since_start(wire.connected);
+            self.phases.tls_us = wire.secured.as_ref().and_then(|(at, _)| self.since_start(*at));
+        }
+        self.wire = Some(wire);
+    }
+
+    /// There is no connection; so far it came.
+    fn broken(&mut self, error: &ConnectError) {
+        self.phases.dns_us = error.resolved.and_then(|at| self.since_start(at));
+        self.phases.tcp_us = error.connected.and_then(|(_, at)| self.since_start(at));
+    }
+
+    fn since_start(&self, at: Instant) -> Option<u64> {
+        (at >= self.start).then(|| micros(self.start, at))
+    }
 }
 
 /// Waits for the answer's head, and notes when the connection stood.
 async fn send(
     client: Client,
-    mut request: Request<Full<Bytes>>,
-    start: Instant,
-    phases: &mut Phases,
+    request: Request<Full<Bytes>>,
+    connection: &CaptureConnection,
+    seen: &mut Seen,
 ) -> Result<Response<AnswerBody>, BoxError> {
-    let mut connection = capture_connection(&mut request);
+    let mut waiting = connection.clone();
     let mut answer = std::pin::pin!(client.oneshot(request));
     let mut watching = true;
     loop {
         tokio::select! {
             biased;
-            stood = async { connection.wait_for_connection_metadata().await.is_some() }, if watching => {
+            stood = async { waiting.wait_for_connection_metadata().await.is_some() }, if watching => {
                 watching = false;
-                phases.connected_us = stood.then(|| micros(start));
+                if stood {
+                    seen.connected(connection);
+                }
             }
             answer = &mut answer => {
-                phases.first_byte_us = answer.is_ok().then(|| micros(start));
+                // Both may come in one turn.
+                if watching && connection.connection_metadata().is_some() {
+                    seen.connected(connection);
+                }
+                seen.phases.first_byte_us = answer.is_ok().then(|| micros(seen.start, Instant::now()));
                 return answer;
             }
         }
@@ -141,7 +216,7 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Report {
     report.status = Some(status.as_u16());
     report.retry_after = headers.get(RETRY_AFTER).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut room = HEADERS_MAX.1;
-    for (name, value) in headers.iter().filter(|(name, _)| **name != http::header::SET_COOKIE).take(HEADERS_MAX.0) {
+    for (name, value) in headers.iter().take(HEADERS_MAX.0) {
         let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { break };
         room = left;
         report.headers.push((name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
@@ -149,54 +224,6 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Report {
     report
 }
 
-/// What kind of failure an error is, by its causes, and what to tell people.
-fn classify(error: &(dyn Error + 'static)) -> (FailureClass, String) {
-    let (mut chain, mut next) = (Vec::new(), Some(error));
-    while let Some(cause) = next {
-        chain.push(cause);
-        next = cause.source();
-    }
-    let text = chain.last().map_or_else(String::new, ToString::to_string);
-    for cause in &chain {
-        if let Some(connect) = cause.downcast_ref::<ConnectError>() {
-            return (connect_class(connect), connect.to_string());
-        }
-        if let Some(tls) = tls_error(*cause) {
-            return (FailureClass::Tls, format!("TLS failed: {tls}"));
-        }
-    }
-    let http = chain.iter().find_map(|cause| cause.downcast_ref::<hyper::Error>());
-    match http {
-        Some(http) if http.is_parse() => (FailureClass::Protocol, format!("the answer is no HTTP: {text}")),
-        Some(http) if http.is_incomplete_message() => {
-            (FailureClass::Reset, "the receiver closed the connection before the answer was whole".to_owned())
-        }
-        _ => match chain.iter().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind) {
-            Some(io::ErrorKind::InvalidData) => (FailureClass::Protocol, format!("the answer is no HTTP: {text}")),
-            Some(_) => (FailureClass::Reset, format!("the connection broke: {text}")),
-            None => (FailureClass::Protocol, text),
-        },
-    }
-}
-
-fn connect_class(error: &ConnectError) -> FailureClass {
-    match error {
-        ConnectError::Dns(..) => FailureClass::Dns,
-        ConnectError::Blocked(_) => FailureClass::Blocked,
-        ConnectError::Refused(..) => FailureClass::Connect,
-        ConnectError::TimedOut(_) => FailureClass::ConnectTimeout,
-    }
-}
-
-/// rustls hides its error inside io errors, which are no links of the chain.
-fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let mut cause = cause;
-    while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        cause = inner;
-    }
-    cause.downcast_ref::<rustls::Error>()
-}
-
-fn micros(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
+fn micros(start: Instant, end: Instant) -> u64 {
+    u64::try_from(end.duration_since(start).as_micros()).unwrap_or(u64::MAX)
 }

@@ -17,6 +17,8 @@ pub struct Counters {
     deferred_full: Counter,
     waiting_full: Counter,
     disabled: Counter,
+    alerts: Family<AlertLabels, Counter>,
+    alerts_lost: Counter,
     store_failures: Counter,
 }
 
@@ -24,6 +26,11 @@ pub struct Counters {
 struct AttemptLabels {
     kind: &'static str,
     class: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlertLabels {
+    topic: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,6 +47,8 @@ impl Counters {
         registry.register("deferred_full", "times a full deferred set stopped a cursor", self.deferred_full.clone());
         registry.register("waiting_full", "times a full waiting set stopped new deliveries", self.waiting_full.clone());
         registry.register("webhooks_disabled", "webhooks disabled by failures", self.disabled.clone());
+        registry.register("alerts", "alerts about webhooks, posted or not", self.alerts.clone());
+        registry.register("alerts_lost", "alerts that could not be posted", self.alerts_lost.clone());
         registry.register(
             "delivery_store_failures",
             "results that had to be written again",
@@ -95,6 +104,19 @@ impl Counters {
 
     pub(super) fn count_disabled(&self) {
         self.disabled.inc();
+    }
+
+    /// Alerts of this topic (`webhook.failing`, `webhook.disabled`, `webhook.recovered`).
+    pub fn alerts(&self, topic: &str) -> u64 {
+        self.alerts.get_or_create(&AlertLabels { topic: topic.to_owned() }).get()
+    }
+
+    pub(super) fn count_alert(&self, topic: &str) {
+        self.alerts.get_or_create(&AlertLabels { topic: topic.to_owned() }).inc();
+    }
+
+    pub(super) fn count_alert_lost(&self) {
+        self.alerts_lost.inc();
     }
 
     pub(super) fn count_store_failure(&self) {

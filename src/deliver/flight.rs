@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Extensions;
+use http::{Extensions, HeaderName, HeaderValue};
 use tokio::sync::oneshot;
 
 use super::attempt::{self, Report};
 use super::client::Client;
 use super::queue::Ready;
+use super::redact;
 use super::request;
+use super::scheduler::Replay;
 use crate::clock::{Clock, Timestamp};
 use crate::model::{Attempt, Event, FailureClass, Trigger, Verdict, Webhook};
 use crate::store::Store;
@@ -34,6 +36,8 @@ pub(super) struct Flight {
     pub(super) webhook: Arc<Webhook>,
     /// When it began.
     pub(super) at: Timestamp,
+    /// `host:port` it goes to.
+    pub(super) host: Arc<str>,
     pub(super) cargo: Cargo,
 }
 
@@ -41,6 +45,8 @@ pub(super) struct Flight {
 pub(super) enum Cargo {
     /// A delivery.
     Delivery(Ready),
+    /// A delivery that a run sends again.
+    Replay(Box<Replay>),
     /// A ping, and who waits for its answer.
     Ping(Option<oneshot::Sender<Result<u16, String>>>),
 }
@@ -58,8 +64,17 @@ pub(super) enum Landing {
     NotRead(String),
 }
 
-/// Makes one attempt.
-pub(super) async fn deliver(means: Means, webhook: Arc<Webhook>, spelling: Extensions, ready: Ready) -> Landing {
+/// Names the delivery that a replay repeats.
+const REPLAY_OF: HeaderName = HeaderName::from_static("x-webhook-replay-of");
+
+/// Makes one attempt of the delivery with this replay number (0: the first delivery of the event).
+pub(super) async fn deliver(
+    means: Means,
+    webhook: Arc<Webhook>,
+    spelling: Extensions,
+    ready: Ready,
+    replay: u32,
+) -> Landing {
     let event = match ready.event {
         Some(event) => event,
         None => match means.store.events_at(&[ready.seq]).await.map(|mut events| events.pop().flatten()) {
@@ -68,9 +83,20 @@ pub(super) async fn deliver(means: Means, webhook: Arc<Webhook>, spelling: Exten
             Err(error) => return Landing::NotRead(error.to_string()),
         },
     };
-    let delivery = request::delivery_id(&means.instance, event.uid, webhook.id, 0);
+    let id = |replay| request::delivery_id(&means.instance, event.uid, webhook.id, replay);
+    let delivery = id(replay);
     let report = match request::delivery(&webhook, &event, &delivery, means.clock.now(), &spelling) {
-        Ok(request) => attempt::run(means.client, request, webhook.timeout).await,
+        Ok(mut request) => {
+            if replay > 0
+                && let Ok(first) = HeaderValue::from_str(&id(0))
+            {
+                request.headers_mut().insert(REPLAY_OF, first);
+            }
+            let secrets = redact::secrets(&webhook, request.headers());
+            let mut report = attempt::run(means.client, request, webhook.timeout).await;
+            redact::answer(&mut report, &webhook, &secrets);
+            report
+        }
         Err(text) => Report::failed(FailureClass::Unencodable, text),
     };
     Landing::Delivered { event, delivery, report: Box::new(report) }
@@ -106,8 +132,16 @@ impl Flight {
     pub(super) fn record(&self, event: Option<&Event>, delivery: &str, report: Report, decision: String) -> Attempt {
         let (number, trigger, seq) = match &self.cargo {
             Cargo::Ping(_) => (1, Trigger::Ping, None),
+            Cargo::Replay(replay) => (replay.attempts.saturating_add(1), replay.trigger, Some(replay.seq)),
+            Cargo::Delivery(ready) if ready.probe => {
+                (ready.attempts.saturating_add(1), Trigger::Probe, Some(ready.seq))
+            }
             Cargo::Delivery(ready) if ready.attempts == 0 => (1, Trigger::First, Some(ready.seq)),
             Cargo::Delivery(ready) => (ready.attempts.saturating_add(1), Trigger::Retry, Some(ready.seq)),
+        };
+        let (run, replay_of) = match &self.cargo {
+            Cargo::Replay(replay) => (Some(replay.run), replay.of.clone()),
+            Cargo::Delivery(_) | Cargo::Ping(_) => (None, String::new()),
         };
         Attempt {
             at: self.at,
@@ -118,10 +152,15 @@ impl Flight {
             topic: event.map(|event| event.topic.clone()),
             about: event.map(about).unwrap_or_default(),
             delivery: delivery.to_owned(),
+            replay_of,
+            run,
             number,
             trigger,
             url: request::shown_url(&self.webhook.url),
             address: report.address,
+            reused: report.reused,
+            tls: report.tls,
+            http: report.http,
             status: report.status,
             verdict: report.verdict,
             answer_headers: report.headers,

@@ -5,34 +5,46 @@
 //! | `queue/` | one webhook's deliveries, pure: what may go out, what is written |
 //! | `scheduler/` | the one task that reads the journal, starts attempts and makes results durable |
 //! | `flight.rs`, `attempt.rs` | one delivery on its way, and its one POST with the verdict |
-//! | `request.rs`, `php_json.rs`, `spelling.rs` | the bytes on the wire |
+//! | `request.rs`, `php_json.rs`, `sign.rs`, `spelling.rs` | the bytes on the wire |
+//! | `redact.rs` | what an answer must not keep |
 //! | `retry.rs` | gaps, jitter, Retry-After |
-//! | `client.rs`, `connector.rs`, `guard.rs` | connections, and where they may go |
+//! | `client.rs`, `connector.rs`, `stream.rs`, `tls.rs`, `guard.rs` | connections, and where they may go |
+//! | `failure.rs` | what kind of failure an error is |
+//! | `runs/` | deliveries sent again in the background, one by one or all that fit |
 //! | `counters.rs` | what is counted |
 
 mod attempt;
 mod client;
 mod connector;
 mod counters;
+mod failure;
 mod flight;
 mod guard;
 mod php_json;
 mod queue;
+mod redact;
 mod request;
 mod retry;
+mod runs;
 mod scheduler;
+mod sign;
 mod spelling;
+mod stream;
+mod tls;
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::model::{Health, Status, Webhook, WebhookId};
+use crate::model::{Health, Run, RunState, Selection, Status, Webhook, WebhookId};
 use crate::store::Store;
 
 pub use client::{AnswerBody, BoxError, Client};
 pub use counters::Counters;
+pub use request::delivery_id;
+use runs::Ask;
+pub use runs::{Plan, plan};
 use scheduler::{Command, Scheduler};
 
 /// The webhooks in force, swapped as a whole.
@@ -57,6 +69,7 @@ const STOPPING: &str = "deliveries are stopping: shopbell is shutting down";
 #[derive(Clone, Debug)]
 pub struct Deliverer {
     commands: mpsc::Sender<Command>,
+    runs: mpsc::Sender<Ask>,
     stopped: watch::Receiver<bool>,
     counters: Counters,
 }
@@ -83,13 +96,17 @@ impl Deliverer {
     ) -> Self {
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (done, stopped) = watch::channel(false);
+        let (runs, asks) = mpsc::channel(COMMANDS_MAX);
+        let keeping = tokio::spawn(runs::keep(store.clone(), commands.clone(), clock, asks, shutdown.clone()));
         let counters = Counters::default();
         let scheduler = Scheduler::new(client, store, webhooks, clock, counters.clone());
         tokio::spawn(async move {
             scheduler.run(inbox, shutdown).await;
+            // A panic there was told on stderr; the runs go on after the next start.
+            let _ = keeping.await;
             let _ = done.send(true);
         });
-        Self { commands, stopped, counters }
+        Self { commands, runs, stopped, counters }
     }
 
     /// Waits until the scheduler has stopped.
@@ -116,9 +133,28 @@ impl Deliverer {
         self.ask(|reply| Command::Backlog { webhook, reply }).await.unwrap_or_default()
     }
 
+    /// Makes a run that sends deliveries again, and starts it: `rate` a second at most. `actor` is for the log. `Err` tells
+    /// people why not. Returns when it is on disk.
+    pub async fn make_run(&self, selection: Selection, rate: Option<u32>, actor: &str) -> Result<Run, String> {
+        let (selection, actor) = (Box::new(selection), actor.to_owned());
+        self.ask_runs(|reply| Ask::Make { selection, rate, actor, reply }).await
+    }
+
+    /// Pauses, resumes or cancels a run. What is on its way comes home first, and is counted then.
+    pub async fn tell_run(&self, id: u32, state: RunState, actor: &str) -> Result<Run, String> {
+        let actor = actor.to_owned();
+        self.ask_runs(|reply| Ask::Tell { id, state, actor, reply }).await
+    }
+
     /// What was counted since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    async fn ask_runs(&self, ask: impl FnOnce(runs::Answer) -> Ask) -> Result<Run, String> {
+        let (reply, answer) = oneshot::channel();
+        self.runs.send(ask(reply)).await.map_err(|_| STOPPING.to_owned())?;
+        answer.await.map_err(|_| STOPPING.to_owned())?
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, String> {

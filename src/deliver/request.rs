@@ -3,6 +3,8 @@
 //! `X-WC-Webhook-*`, `User-Agent` and `Content-Type` are WooCommerce's own (its `WC_Webhook::deliver`); beside them stand the
 //! three headers of Standard Webhooks 1.0.0, which verifiers of that kind read and others overlook.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -12,7 +14,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri}
 use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 
-use super::php_json;
+use super::{php_json, sign};
 use crate::clock::Timestamp;
 use crate::id::{EventUid, WebhookId, hex};
 use crate::mac;
@@ -36,6 +38,7 @@ pub(super) const SPELLING: &[&str] = &[
     "X-WC-Webhook-Signature",
     "X-WC-Webhook-ID",
     "X-WC-Webhook-Delivery-ID",
+    "X-Webhook-Replay-Of",
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",
@@ -43,7 +46,7 @@ pub(super) const SPELLING: &[&str] = &[
 
 /// The id of the delivery of event `uid` to `webhook`: the same over retries and crashes, another for each `replay`
 /// (0: none). 32 hex digits, like WooCommerce's, but never the same for two deliveries.
-pub(super) fn delivery_id(instance: &[u8; 32], uid: EventUid, webhook: WebhookId, replay: u32) -> String {
+pub fn delivery_id(instance: &[u8; 32], uid: EventUid, webhook: WebhookId, replay: u32) -> String {
     let parts: [&[u8]; 3] = [&uid.0, &webhook.0.to_be_bytes(), &replay.to_be_bytes()];
     let mut id = hex(&mac::hmac_sha256(instance, &parts));
     id.truncate(DELIVERY_ID_DIGITS);
@@ -66,11 +69,9 @@ pub(super) fn delivery(
     spelling: &Extensions,
 ) -> Result<Request<Full<Bytes>>, String> {
     let body = body(webhook, event);
-    let secret = webhook.secret.expose().as_bytes();
     let at = now.as_secs().to_string();
-    let signed: [&[u8]; 5] = [delivery.as_bytes(), b".", at.as_bytes(), b".", &body];
-    let standard = format!("v1,{}", mac::sign_base64(secret, &signed));
-    let signature = mac::sign_base64(secret, &[&body]);
+    let standard = sign::standard(webhook, delivery, &at, &body, now);
+    let signature = sign::woocommerce(webhook, &body);
     let id = webhook.id.to_string();
     let ours: [(&'static str, &str); 11] = [
         ("content-type", "application/json"),
@@ -126,6 +127,7 @@ fn is_reserved(name: &HeaderName) -> bool {
         "webhook-id",
         "webhook-timestamp",
         "webhook-signature",
+        "x-webhook-replay-of",
     ];
     NAMES.contains(&name.as_str()) || name.as_str().starts_with("x-wc-webhook-")
 }
@@ -153,6 +155,9 @@ fn post(webhook: &Webhook, spelling: &Extensions) -> Result<Request<()>, String>
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     *request.extensions_mut() = spelling.clone();
+    if let Some(keys) = &webhook.tls {
+        request.extensions_mut().insert(Arc::clone(keys));
+    }
     Ok(request)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::clock::Timestamp;
-use crate::model::RetrySchedule;
+use crate::model::{Breaker, FailureClass, RetrySchedule, Verdict};
 
 /// Jitter adds up to this share of the gap; it never makes an attempt earlier.
 const JITTER: f64 = 0.2;
@@ -13,17 +13,52 @@ const JITTER: f64 = 0.2;
 /// The longest a receiver may ask us to stay away.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
+/// The least gap after an answer or a silence that says "too much", unless `Retry-After` says less.
+const OVERLOADED: Duration = Duration::from_mins(1);
+
+/// What a failed attempt says about the next one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wish {
+    /// What the receiver asked for.
+    pub(super) retry_after: Option<Duration>,
+    /// It has too much to do: 429, 502, 503, 504, or no answer in time.
+    pub(super) overloaded: bool,
+}
+
+impl Wish {
+    /// From an attempt's status and failure, and its `Retry-After` as it came, at `now`.
+    pub(super) fn of(status: Option<u16>, verdict: &Verdict, header: Option<&str>, now: Timestamp) -> Self {
+        use FailureClass::{ConnectTimeout, Timeout};
+        let late = matches!(verdict, Verdict::Failed { class: Timeout | ConnectTimeout, .. });
+        let overloaded = late || matches!(status, Some(429 | 502 | 503 | 504));
+        Self { retry_after: header.and_then(|value| retry_after(value, now)), overloaded }
+    }
+
+    /// The least gap.
+    fn least(self) -> Duration {
+        self.retry_after.unwrap_or(if self.overloaded { OVERLOADED } else { Duration::ZERO })
+    }
+}
+
 /// The gap after the attempt number `made` (1 is the first): the schedule's, longer by up to 20 % as `chance` (0 up to 1)
-/// says, and never shorter than what the receiver asked for in `retry_after`. `None` where the schedule is at its end.
-pub(super) fn gap(schedule: &RetrySchedule, made: u32, chance: f64, retry_after: Option<Duration>) -> Option<Duration> {
+/// says, and never shorter than what `wish` says. `None` where the schedule is at its end.
+pub(super) fn gap(schedule: &RetrySchedule, made: u32, chance: f64, wish: Wish) -> Option<Duration> {
     let index = usize::try_from(made).ok()?.checked_sub(1)?;
-    let gap = schedule.0.get(index)?.mul_f64(1.0 + JITTER * chance.clamp(0.0, 1.0));
-    Some(gap.max(retry_after.unwrap_or_default()))
+    schedule.0.get(index).map(|gap| jittered(*gap, chance).max(wish.least()))
+}
+
+/// The gap before the breaker's next probe when `probes` have failed.
+pub(super) fn probe_gap(schedule: &RetrySchedule, probes: u32, chance: f64, wish: Wish) -> Duration {
+    jittered(Breaker::probe_gap(schedule, probes), chance).max(wish.least())
+}
+
+fn jittered(gap: Duration, chance: f64) -> Duration {
+    gap.mul_f64(1.0 + JITTER * chance.clamp(0.0, 1.0))
 }
 
 /// What `Retry-After` asks for at `now`: seconds or a date (RFC 9110, section 10.2.3), at most 24 hours; `None` if it is
 /// neither.
-pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let asked = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // Digits beyond 64 bits are still a wish to be left alone.
@@ -55,9 +90,37 @@ mod tests {
         ];
         for (made, chance, asked, millis) in rows {
             let expected = millis.map(Duration::from_millis);
-            assert_eq!(gap(&schedule, made, chance, Some(Duration::from_secs(asked))), expected, "{made} {chance}");
+            let wish = Wish { retry_after: Some(Duration::from_secs(asked)), overloaded: false };
+            assert_eq!(gap(&schedule, made, chance, wish), expected, "{made} {chance}");
         }
-        assert_eq!(gap(&RetrySchedule(Vec::new()), 1, 0.0, Some(RETRY_AFTER_MAX)), None, "no schedule: one attempt");
+        assert_eq!(gap(&RetrySchedule(Vec::new()), 1, 0.0, Wish::default()), None, "no schedule: one attempt");
+    }
+
+    #[test]
+    fn who_has_too_much_to_do_is_left_alone_for_a_minute() {
+        let failed = |class| Verdict::Failed { class, text: String::new() };
+        let rows = [
+            (Some(429), FailureClass::Status, None, 60),
+            (Some(502), FailureClass::Status, None, 60),
+            (Some(503), FailureClass::Status, None, 60),
+            (Some(504), FailureClass::Status, None, 60),
+            (None, FailureClass::Timeout, None, 60),
+            (None, FailureClass::ConnectTimeout, None, 60),
+            (Some(503), FailureClass::Status, Some("20"), 20),
+            (Some(503), FailureClass::Status, Some("1"), 5),
+            (Some(503), FailureClass::Status, Some("600"), 600),
+            (Some(503), FailureClass::Status, Some("99999999999999999999"), 86_400),
+            (Some(503), FailureClass::Status, Some("soon"), 60),
+            (Some(500), FailureClass::Status, None, 5),
+            (Some(500), FailureClass::Status, Some("90"), 90),
+            (None, FailureClass::Connect, None, 5),
+        ];
+        for (status, class, header, seconds) in rows {
+            let wish = Wish::of(status, &failed(class), header, Timestamp::default());
+            let expected = Duration::from_secs(seconds);
+            assert_eq!(gap(&RetrySchedule::default(), 1, 0.0, wish), Some(expected), "{status:?} {class:?} {header:?}");
+            assert_eq!(probe_gap(&RetrySchedule::default(), 0, 0.0, wish), expected, "{status:?} {class:?} {header:?}");
+        }
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::id::{WebhookId, random_password};
-use crate::model::{Secret, Timestamp, Webhook, WebhookName, Write};
+use crate::model::{Timestamp, Webhook, WebhookName, Write};
 use crate::rules::{Ruleset, WebhookConfig};
 
-use super::secrets;
+use super::receivers::resolve_webhooks;
 
 /// How long a webhook whose table vanished keeps id, cursor and backlog.
 const RETIRED_KEPT: Duration = Duration::from_secs(7 * 86_400);
@@ -16,7 +16,7 @@ const RETIRED_KEPT: Duration = Duration::from_secs(7 * 86_400);
 const MADE_SECRET_LENGTH: usize = 50;
 
 /// A ruleset in force; immutable, swapped as a whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Active {
     /// The compiled rules.
     pub ruleset: Arc<Ruleset>,
@@ -47,18 +47,24 @@ pub(super) struct Named {
     pub(super) forget_at: Option<Timestamp>,
     /// For the log.
     pub(super) notes: Vec<(WebhookId, String)>,
+    /// Files that say another `id` than the table of ids.
+    pub(super) faults: Vec<Diagnostic>,
 }
 
-/// Gives every webhook its id: kept by NAME, revived if it was retired, new otherwise; retires those that vanished and
-/// forgets those retired for longer than [`RETIRED_KEPT`].
+/// Gives every webhook its id: kept by NAME, revived if it was retired, that of its file or a new one otherwise; retires
+/// those that vanished and forgets those retired for longer than [`RETIRED_KEPT`].
 pub(super) fn name_webhooks(configs: &[WebhookConfig], table: &[WebhookName], next: u64, now: Timestamp) -> Named {
-    let mut named = Named::default();
-    let mut next = next.max(1);
+    let mut named = Named { faults: id_faults(configs, table), ..Named::default() };
+    let said = configs.iter().filter_map(|config| config.id).map(|id| id.0.saturating_add(1)).max();
+    let mut next = next.max(1).max(said.unwrap_or(1));
     for config in configs {
         let (name, before) = (config.name.clone(), table.iter().find(|row| row.name == config.name));
         let mut row = before.cloned().unwrap_or_else(|| {
-            next += 1;
-            WebhookName { name, id: WebhookId(next - 1), created: now, retired: None, secret: None }
+            let id = config.id.unwrap_or_else(|| {
+                next += 1;
+                WebhookId(next - 1)
+            });
+            WebhookName { name, id, created: now, retired: None, secret: None }
         });
         if before.is_none() {
             named.fresh.push(row.id);
@@ -79,6 +85,37 @@ pub(super) fn name_webhooks(configs: &[WebhookConfig], table: &[WebhookName], ne
         retire(row, now, &mut named);
     }
     named
+}
+
+/// Every `id` of a file that is not the webhook's own.
+fn id_faults(configs: &[WebhookConfig], table: &[WebhookName]) -> Vec<Diagnostic> {
+    let mut faults = Vec::new();
+    for (index, config) in configs.iter().enumerate() {
+        let Some(id) = config.id else { continue };
+        let own = table.iter().find(|row| row.name == config.name);
+        let taken = table.iter().find(|row| row.id == id && row.name != config.name);
+        let twice = configs.iter().take(index).find(|other| other.id == Some(id));
+        let (why, hint) = match (own, taken, twice) {
+            (Some(row), ..) if row.id != id => {
+                (format!("its id is {}", row.id), format!("write `id = {}`, or leave it out", row.id))
+            }
+            (None, Some(row), _) => (
+                format!("that id is webhook `{}`'s", row.name),
+                "an id stays with its NAME: give the webhook that name again, or leave `id` out for a new one"
+                    .to_owned(),
+            ),
+            (.., Some(other)) => (
+                format!("so does webhook `{}` in {} line {}", other.name, other.place.file, other.place.line),
+                "leave `id` out of the copy".to_owned(),
+            ),
+            _ => continue,
+        };
+        let mut fault =
+            Diagnostic::of_file(&config.place.file, format!("webhook `{}` says `id = {id}`, but {why}", config.name));
+        fault.line = config.place.line;
+        faults.push(fault.hint(&hint));
+    }
+    faults
 }
 
 fn retire(row: &WebhookName, now: Timestamp, named: &mut Named) {
@@ -105,69 +142,8 @@ fn retire(row: &WebhookName, now: Timestamp, named: &mut Named) {
 /// Secrets named in a ruleset that cannot be had in this process, as warnings.
 pub fn missing_secrets(ruleset: &Ruleset) -> Vec<Diagnostic> {
     let rows = name_webhooks(&ruleset.webhooks, &[], 1, Timestamp::default()).rows;
-    resolve_webhooks(ruleset, &rows).1.into_iter().map(Diagnostic::warning).collect()
-}
-
-/// Resolves secrets. A source that fails gives a diagnostic and a webhook that is held; whether that is a fault is the
-/// caller's to say (at start it is not: everything else works).
-pub(super) fn resolve_webhooks(ruleset: &Ruleset, rows: &[WebhookName]) -> (Vec<Arc<Webhook>>, Vec<Diagnostic>) {
-    let mut faults = Vec::new();
-    let default_key = ruleset.keys.iter().find(|key| key.default).map(|key| &key.secret);
-    let webhooks = ruleset.webhooks.iter().zip(rows).map(|(config, row)| {
-        let source = config.secret.as_ref().or(default_key);
-        let resolved = match source {
-            Some(source) => secrets::resolve(source),
-            None => Ok(Secret::new(row.secret.clone().unwrap_or_default())),
-        };
-        let (secret, held) = match resolved {
-            Ok(secret) => (secret, None),
-            Err(text) => {
-                faults.push(secret_fault(config, &text));
-                (Secret::default(), Some(text))
-            }
-        };
-        Arc::new(webhook(ruleset, config, row, secret, held))
-    });
-    (webhooks.collect(), faults)
-}
-
-fn secret_fault(config: &WebhookConfig, text: &str) -> Diagnostic {
-    let message = format!("webhook `{}` has no secret: {text}", config.name);
-    let mut fault = Diagnostic::of_file(&config.place.file, message);
-    fault.line = config.place.line;
-    fault.hint("set it where shopbell runs; until then the webhook is held and its events are kept")
-}
-
-fn webhook(
-    ruleset: &Ruleset,
-    config: &WebhookConfig,
-    row: &WebhookName,
-    secret: Secret,
-    held: Option<String>,
-) -> Webhook {
-    let shop = &ruleset.shop;
-    // WooCommerce's default name, in its own spelling of a date.
-    let made_title =
-        || format!("Webhook created on {}", row.created.format("%b %d, %Y @ %I:%M %p", &jiff::tz::TimeZone::UTC));
-    Webhook {
-        id: row.id,
-        name: config.name.clone(),
-        title: config.title.clone().unwrap_or_else(made_title),
-        topics: config.topics.clone(),
-        url: config.url.clone(),
-        secret,
-        status: config.status,
-        headers: config.headers.clone(),
-        retry: config.retry.clone(),
-        timeout: config.timeout,
-        concurrency: config.concurrency,
-        max_delivery_failures: config.max_delivery_failures,
-        hold_when_paused: config.hold_when_paused,
-        wordpress_json: config.wordpress_json,
-        held,
-        source: shop.url.clone(),
-        user_agent: format!("WooCommerce/{} Hookshot (WordPress/{})", shop.wc_version, shop.wp_version),
-    }
+    let found = resolve_webhooks(ruleset, &rows, Timestamp::default()).1;
+    found.into_iter().map(Diagnostic::warning).collect()
 }
 
 #[cfg(test)]
@@ -203,5 +179,33 @@ mod tests {
         assert_eq!((second.fresh.as_slice(), second.forget_at), (&[WebhookId(3)][..], Some(at(8))));
         assert_eq!(gone.forget_at, None);
         assert_eq!(gone.writes, [Write::WebhookGone { name: "b".into(), id: WebhookId(2) }]);
+    }
+
+    #[test]
+    fn an_id_of_a_file_must_be_the_webhooks_own() {
+        let with_ids = |ids: &[(&str, Option<u64>)]| {
+            let mut configs = configs(&ids.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+            for (config, (_, id)) in configs.iter_mut().zip(ids) {
+                config.id = id.map(WebhookId);
+            }
+            configs
+        };
+        let first = name_webhooks(&with_ids(&[("a", Some(7)), ("b", None)]), &[], 1, at(0));
+        assert_eq!(first.rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), [7, 8], "no other gets that id");
+        assert!(first.faults.is_empty());
+        let rows = [
+            ([("a", Some(7)), ("b", Some(8))], ""),
+            ([("a", Some(9)), ("b", None)], "webhook `a` says `id = 9`, but its id is 7"),
+            ([("b", None), ("c", Some(7))], "webhook `c` says `id = 7`, but that id is webhook `a`'s"),
+            (
+                [("c", Some(20)), ("d", Some(20))],
+                "webhook `d` says `id = 20`, but so does webhook `c` in w.toml line 1",
+            ),
+        ];
+        for (ids, says) in rows {
+            let faults = name_webhooks(&with_ids(&ids), &first.rows, 9, at(1)).faults;
+            let texts: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+            assert_eq!(texts.join("; "), says);
+        }
     }
 }

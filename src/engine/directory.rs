@@ -66,8 +66,12 @@ pub(super) fn read_file(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
 
 /// The stamps of a directory as it stands; an unreadable one has none.
 pub(super) fn stamps(root: &Path) -> Stamps {
+    stamps_of(list(root).unwrap_or_default())
+}
+
+/// The stamps of these files; one that is not there has zeros.
+pub(super) fn stamps_of(paths: Vec<PathBuf>) -> Stamps {
     use std::os::unix::fs::MetadataExt as _;
-    let paths = list(root).unwrap_or_default();
     let stamp = |path: PathBuf| {
         let meta = fs::metadata(&path).ok();
         let stamp = meta.map_or((0, 0, 0), |meta| {

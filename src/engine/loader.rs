@@ -8,14 +8,15 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::record::LogEntry;
-use crate::model::{Health, Notice, NoticeKind, Timestamp, Write};
-use crate::rules::{self, Ruleset, SourceFile};
+use crate::model::{Health, Notice, NoticeKind, Timestamp, Webhook, Write};
+use crate::rules::{self, Ruleset, SourceFile, WebhookConfig};
 use crate::store::{Store, StoreError};
 
-use super::active::{Active, Named, name_webhooks, resolve_webhooks};
+use super::active::{Active, Named, name_webhooks};
 use super::counters::EngineCounters;
-use super::directory::{fingerprint, read_directory};
+use super::directory::{Stamps, fingerprint, read_directory, stamps_of};
 use super::last_good;
+use super::receivers::{resolve_webhooks, source_files};
 use super::reload::StartError;
 
 /// Stack for compiling rules: expressions nest.
@@ -30,13 +31,15 @@ pub(super) struct Loader {
     pub(super) counters: EngineCounters,
     /// Fingerprint of the newest set that was compiled, whatever came of it; empty: compile whatever is there.
     pub(super) tried: String,
+    /// Files of secrets, certificates and keys that the newest compiled set names, and their stamps before they were read.
+    pub(super) sources: (Vec<PathBuf>, Stamps),
     /// When the next webhook whose table vanished is to be forgotten.
     pub(super) forget_at: Option<Timestamp>,
 }
 
 impl Loader {
     pub(super) fn new(dir: PathBuf, data: PathBuf, store: Store, clock: Clock, counters: EngineCounters) -> Self {
-        Self { dir, data, store, clock, counters, tried: String::new(), forget_at: None }
+        Self { dir, data, store, clock, counters, tried: String::new(), sources: Default::default(), forget_at: None }
     }
 
     pub(super) async fn start(&mut self) -> Result<Active, StartError> {
@@ -94,7 +97,7 @@ impl Loader {
 
     /// Compiles a set and gives its webhooks their ids; nothing is written yet. Faults are the inner error.
     pub(super) async fn prepare(
-        &self,
+        &mut self,
         files: Vec<SourceFile>,
     ) -> Result<Result<Prepared, Vec<Diagnostic>>, StoreError> {
         let (files, loaded) = compile_aside(files).await;
@@ -102,14 +105,20 @@ impl Loader {
         let now = self.clock.now();
         let (table, next) = self.store.webhook_names().await?;
         let named = name_webhooks(&ruleset.webhooks, &table, next, now);
+        if !named.faults.is_empty() {
+            return Ok(Err(loaded.diagnostics.into_iter().chain(named.faults).collect()));
+        }
         let ruleset = Arc::new(ruleset);
-        // Secrets are read from files: not on a thread that others wait for.
-        let (own, rows) = (Arc::clone(&ruleset), named.rows.clone());
-        let resolved = tokio::task::spawn_blocking(move || resolve_webhooks(&own, &rows)).await;
-        let Ok((webhooks, unresolved)) = resolved else {
+        // Secrets are read from files: not on a thread that others wait for. Their stamps are taken before, so that a
+        // change meanwhile is seen at the next look.
+        let (own, rows, sources) = (Arc::clone(&ruleset), named.rows.clone(), source_files(&ruleset));
+        let watched = sources.clone();
+        let resolve = move || (stamps_of(watched), resolve_webhooks(&own, &rows, now));
+        let Ok((stamps, (webhooks, unresolved))) = tokio::task::spawn_blocking(resolve).await else {
             return Ok(Err(vec![failed_unexpectedly("reading the webhooks' secrets")]));
         };
-        let mut problems = loaded.diagnostics;
+        self.sources = (sources, stamps);
+        let (mut problems, whole) = (loaded.diagnostics, unresolved.is_empty());
         problems.extend(unresolved);
         let active = Active {
             ruleset,
@@ -120,7 +129,7 @@ impl Loader {
             stale: false,
             from_last_good: false,
         };
-        Ok(Ok(Prepared { active, named, files }))
+        Ok(Ok(Prepared { active, named, files, whole }))
     }
 
     /// Puts a set into force: its webhooks' ids are durable before anything uses them. Faults are the inner error.
@@ -129,12 +138,12 @@ impl Loader {
         files: Vec<SourceFile>,
         at_start: bool,
     ) -> Result<Result<Active, Vec<Diagnostic>>, StoreError> {
-        let Prepared { active, named, files } = match self.prepare(files).await? {
+        let Prepared { active, named, files, whole } = match self.prepare(files).await? {
             Ok(prepared) => prepared,
             Err(faults) => return Ok(Err(faults)),
         };
         // At start a missing secret holds its webhook and all else works; an edit that brings one is a fault.
-        if !at_start && active.webhooks.iter().any(|webhook| webhook.held.is_some()) {
+        if !at_start && !whole {
             return Ok(Err(active.problems));
         }
         let (rules, webhooks, fingerprint) = (active.ruleset.events.len(), active.webhooks.len(), &active.fingerprint);
@@ -157,6 +166,28 @@ impl Loader {
         self.forget_at = named.forget_at;
         self.keep(files).await;
         Ok(Ok(active))
+    }
+
+    /// Whether a file of a secret, certificate or key has moved since it was last looked at.
+    pub(super) async fn sources_moved(&mut self) -> bool {
+        let files = self.sources.0.clone();
+        if files.is_empty() {
+            return false;
+        }
+        let now = tokio::task::spawn_blocking(move || stamps_of(files)).await.unwrap_or_default();
+        std::mem::replace(&mut self.sources.1, now) != self.sources.1
+    }
+
+    /// The webhooks of a set in force with secrets, certificates and keys as they are now. `None` where one cannot be read:
+    /// what is in force stays.
+    pub(super) async fn renewed(&self, active: &Active) -> Option<Vec<Arc<Webhook>>> {
+        let (table, _) = self.store.webhook_names().await.ok()?;
+        let row = |config: &WebhookConfig| table.iter().find(|row| row.name == config.name).cloned();
+        let rows = active.ruleset.webhooks.iter().map(row).collect::<Option<Vec<_>>>()?;
+        let (ruleset, now) = (Arc::clone(&active.ruleset), self.clock.now());
+        let (webhooks, faults) =
+            tokio::task::spawn_blocking(move || resolve_webhooks(&ruleset, &rows, now)).await.ok()?;
+        faults.is_empty().then_some(webhooks)
     }
 
     async fn keep(&self, files: Vec<SourceFile>) {
@@ -185,6 +216,8 @@ pub(super) struct Prepared {
     pub(super) active: Active,
     named: Named,
     files: Vec<SourceFile>,
+    /// Whether every secret, certificate and key could be read.
+    whole: bool,
 }
 
 /// Compiles on a thread of its own with a large stack; a panic there is a fault of the set, not of the process.

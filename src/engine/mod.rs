@@ -14,6 +14,7 @@ mod loader;
 mod notes;
 mod observer;
 mod overlay;
+mod receivers;
 mod reload;
 mod secrets;
 mod watch;

@@ -92,7 +92,7 @@ impl Rules {
     /// The directory (or the kept set) as it stands, for looking only: nothing is written, nothing is watched, and
     /// [`Rules::reload`] gives `None`.
     pub async fn offline(dir: &Path, data: &Path, store: Store, clock: Clock) -> Result<Self, StartError> {
-        let loader = Loader::new(dir.to_owned(), data.to_owned(), store, clock, EngineCounters::default());
+        let mut loader = Loader::new(dir.to_owned(), data.to_owned(), store, clock, EngineCounters::default());
         let mut found = match loader.read().await {
             Ok(files) => loader.prepare(files).await?,
             Err(faults) => Err(faults),
@@ -152,15 +152,19 @@ impl Running {
             self.watch.rearm();
             let now = self.stamps().await;
             let forgets = self.loader.forget_at.is_some_and(|at| self.loader.clock.now() > at);
-            if answer.is_none() && now == seen && !self.again && !forgets {
+            let renewed = self.loader.sources_moved().await;
+            if answer.is_none() && now == seen && !self.again && !forgets && !renewed {
                 continue;
             }
-            if answer.is_some() || forgets {
+            if answer.is_some() || forgets || renewed {
                 self.loader.tried.clear(); // compile even what was tried before (a secret may be there now)
                 self.loader.forget_at = None;
             }
             let report;
             (seen, report) = self.reload(now).await;
+            if renewed && !report.ok {
+                self.renew().await;
+            }
             if let Some(answer) = answer {
                 let _ = answer.send(report);
             }
@@ -241,6 +245,17 @@ impl Running {
         }
     }
 
+    /// New secrets do not wait for somebody to mend the directory.
+    async fn renew(&mut self) {
+        let active = self.active.load_full();
+        let Some(webhooks) = self.loader.renewed(&active).await.map(Arc::new) else {
+            return tracing::error!("secrets, certificates or keys moved and cannot be read; those of before stay");
+        };
+        self.active.store(Arc::new(Active { webhooks: Arc::clone(&webhooks), ..active.as_ref().clone() }));
+        self.webhooks.send_replace(webhooks);
+        tracing::info!("secrets, certificates and keys were read again; the rules in force stay");
+    }
+
     fn has_rules(&self) -> bool {
         let active = self.active.load();
         !active.ruleset.events.is_empty() || !active.webhooks.is_empty()
@@ -253,15 +268,8 @@ impl Running {
         }
         tell(&faults);
         self.loader.refused(&faults, "the set in force stays").await;
-        self.active.store(Arc::new(Active {
-            ruleset: Arc::clone(&active.ruleset),
-            webhooks: Arc::clone(&active.webhooks),
-            loaded_at: active.loaded_at,
-            fingerprint: active.fingerprint.clone(),
-            problems: faults.clone(),
-            stale: true,
-            from_last_good: active.from_last_good,
-        }));
+        let stale = Active { problems: faults.clone(), stale: true, ..active.as_ref().clone() };
+        self.active.store(Arc::new(stale));
         ReloadReport { changed: false, ok: false, diagnostics: faults }
     }
 }

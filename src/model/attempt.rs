@@ -68,6 +68,15 @@ pub enum Verdict {
 /// Times of one attempt in microseconds from its start; absent where the step was not reached or not needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phases {
+    /// The name was resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_us: Option<u64>,
+    /// The TCP connection stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp_us: Option<u64>,
+    /// TLS stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_us: Option<u64>,
     /// The connection stood (DNS, TCP and TLS together where it was new).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connected_us: Option<u64>,
@@ -104,6 +113,12 @@ pub struct Attempt {
     /// Id of the delivery, the same over retries; empty for a ping.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub delivery: String,
+    /// The delivery this one sends again, where that had been delivered: its id (`X-Webhook-Replay-Of`).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub replay_of: String,
+    /// The run that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u32>,
     /// 1 for the first.
     pub number: u32,
     /// Why it was made.
@@ -113,6 +128,15 @@ pub struct Attempt {
     /// The address connected to, where there was a connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// Whether the connection had carried an attempt before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
+    /// Version of TLS: `TLSv1.3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
+    /// Version of HTTP: `HTTP/1.1`, `HTTP/2.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
     /// Status of the answer, if one came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,

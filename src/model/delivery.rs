@@ -11,6 +11,9 @@ use super::{EventUid, Identity, Seq, Timestamp, Topic, Verdict, WebhookId};
 pub struct Waiting {
     /// Attempts made so far.
     pub attempts: u32,
+    /// When the last of them ended; 0 where that was not kept. Tells at a start whether the clock was set back meanwhile.
+    #[serde(default)]
+    pub since: Timestamp,
     /// When the next is due.
     pub due: Timestamp,
     /// The group whose later events wait behind it.
@@ -93,12 +96,23 @@ pub struct Outcome {
     pub about: String,
     /// Id of the delivery.
     pub delivery: String,
+    /// Its replay number: 0 for the first delivery of the event, else the run that made it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replay: u32,
+    /// The run that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u32>,
     /// Attempts made.
     pub attempts: u32,
     /// How it ended.
     pub end: DeliveryEnd,
     /// The webhook's `failure_count` after it.
     pub failure_count: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

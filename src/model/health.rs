@@ -1,8 +1,10 @@
 //! How a webhook is doing, beside what its file says. Kept in state.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryEnd, Status, Timestamp, Webhook};
+use super::{Breaker, DeliveryEnd, Status, Timestamp, Trip, Webhook};
 
 /// Why the status in force differs from the file's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,21 @@ pub struct Overlay {
     pub file_url: String,
 }
 
+/// A time of failures, from the first failed attempt to the next delivered one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The first failed attempt.
+    pub since: Timestamp,
+    /// Whether people were told.
+    #[serde(default)]
+    pub alerted: bool,
+}
+
+impl Incident {
+    /// Failures of so long are worth an alert.
+    pub const ALERT_AFTER: Duration = Duration::from_hours(1);
+}
+
 /// What is remembered of a webhook's deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -60,6 +77,12 @@ pub struct Health {
     /// Last failed attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<Timestamp>,
+    /// The breaker, where it is not closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+    /// Failures that no success has ended yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Incident>,
 }
 
 impl Health {
@@ -77,24 +100,88 @@ impl Health {
         match self.status(file_status, file_url) {
             Status::Active => true,
             Status::Paused => hold_when_paused,
-            Status::Disabled => {
-                let by_us = |overlay: &Overlay| overlay.reason != OverlayReason::Operator;
-                file_status != Status::Disabled && self.overlay.as_ref().is_some_and(by_us)
-            }
+            Status::Disabled => file_status != Status::Disabled && self.overlay.as_ref().is_some_and(Overlay::is_ours),
         }
     }
 
-    /// Takes note of a failed attempt; the delivery may still succeed.
-    pub fn attempt_failed(&mut self, at: Timestamp) {
+    /// Takes note of a failed attempt; the delivery may still succeed. `probe`: it was the breaker's own; `gap` gives the
+    /// pause before the next probe when so many have failed. [`Trip::Spent`] has disabled the webhook as unreachable, with
+    /// `detail` for people.
+    pub fn attempt_failed(
+        &mut self,
+        webhook: &Webhook,
+        at: Timestamp,
+        probe: bool,
+        detail: &str,
+        gap: impl FnOnce(u32) -> Duration,
+    ) -> Trip {
         self.failed_attempts = self.failed_attempts.saturating_add(1);
         self.last_failure = Some(at);
+        self.incident.get_or_insert(Incident { since: at, alerted: false });
+        let trip = Breaker::fail(&mut self.breaker, webhook, (at, self.failed_attempts), probe, gap);
+        if trip == Trip::Spent {
+            // Paused by an operator while the probe was out: nothing to disable.
+            if self.status(webhook.status, &webhook.url) != Status::Active {
+                return Trip::Nothing;
+            }
+            self.overlay = Some(Overlay::over(webhook, Status::Disabled, OverlayReason::Unreachable, at, detail));
+        }
+        trip
     }
 
-    /// Takes note of a delivery that the receiver took: the counts of consecutive failures start again.
-    pub fn delivered(&mut self, at: Timestamp) {
+    /// Takes note of a delivery that the receiver took: the counts of consecutive failures start again. Gives the incident
+    /// this ends, if people were told of it.
+    pub fn delivered(&mut self, at: Timestamp) -> Option<Incident> {
         self.failure_count = 0;
         self.failed_attempts = 0;
         self.last_success = Some(at);
+        Breaker::succeed(&mut self.breaker);
+        self.incident.take().filter(|incident| incident.alerted)
+    }
+
+    /// Attempts the webhook may have at once; while the breaker is open that is one probe.
+    pub fn allowance(&self, webhook: &Webhook) -> usize {
+        let most = webhook.concurrency.max(1);
+        match &self.breaker {
+            Some(Breaker::Open { .. }) => 1,
+            Some(Breaker::SlowStart { allowance }) => {
+                usize::try_from(*allowance).map_or(most, |some| some.clamp(1, most))
+            }
+            // No schedule, no breaker: still a dead receiver must not hold the places of the others.
+            None if self.failed_attempts >= Breaker::OPENS_AFTER => 1,
+            None => most,
+        }
+    }
+
+    /// Whether the breaker is open, and when the next probe may go out.
+    pub fn probe_due(&self) -> Option<Timestamp> {
+        match &self.breaker {
+            Some(Breaker::Open { due, .. }) => Some(*due),
+            _ => None,
+        }
+    }
+
+    /// When people are to be told that the webhook fails, if nothing succeeds before; `None` where they were or nothing fails.
+    pub fn alert_due(&self) -> Option<Timestamp> {
+        let incident = self.incident.as_ref().filter(|incident| !incident.alerted)?;
+        Some(incident.since.plus(Incident::ALERT_AFTER))
+    }
+
+    /// Takes note that people are told at `at` that the webhook fails or is disabled. Gives since when, unless they knew.
+    pub fn alert(&mut self, at: Timestamp) -> Option<Timestamp> {
+        let incident = self.incident.get_or_insert(Incident { since: at, alerted: false });
+        let news = !std::mem::replace(&mut incident.alerted, true);
+        news.then_some(incident.since)
+    }
+
+    /// Moves what lies ahead or is being measured by `millis`: the machine's clock was set.
+    pub fn shift(&mut self, millis: i64) {
+        if let Some(incident) = &mut self.incident {
+            incident.since = incident.since.shifted(millis);
+        }
+        if let Some(Breaker::Open { since, due, .. }) = &mut self.breaker {
+            (*since, *due) = (since.shifted(millis), due.shifted(millis));
+        }
     }
 
     /// Takes note of a delivery that was given up. Gives `true` where this disables the webhook: at its
@@ -117,23 +204,33 @@ impl Health {
     /// after it does not disable the webhook again; WooCommerce keeps them and does.
     pub fn set_status(&mut self, webhook: &Webhook, status: Status, at: Timestamp, actor: &str) {
         if status == Status::Active {
-            self.failure_count = 0;
-            self.failed_attempts = 0;
+            let troubled = self.breaker.is_some() || self.overlay.as_ref().is_some_and(Overlay::is_ours);
+            self.forget_failures();
+            // What was held goes out slowly at first: nobody knows how the receiver is.
+            self.breaker = (troubled && !webhook.retry.0.is_empty()).then(Breaker::slow_start);
         }
         self.overlay = (status != webhook.status)
             .then(|| Overlay::over(webhook, status, OverlayReason::Operator, at, &format!("by {actor}")));
     }
 
-    /// Drops an overlay that was laid over another `status` or `url` than the file has now, and the failures with it.
-    /// Gives whether there was one.
-    pub fn follow_file(&mut self, webhook: &Webhook) -> bool {
+    /// Drops an overlay that was laid over another `status` or `url` than the file has now, and the failures with it; and a
+    /// breaker that opened for another URL. Gives whether there was an overlay, or `None` where nothing changed.
+    pub fn follow_file(&mut self, webhook: &Webhook) -> Option<bool> {
         let stale = |overlay: &Overlay| overlay.file_status != webhook.status || overlay.file_url != webhook.url;
         let dropped = self.overlay.take_if(|overlay| stale(overlay)).is_some();
-        if dropped {
-            self.failure_count = 0;
-            self.failed_attempts = 0;
+        let moved = matches!(&self.breaker, Some(Breaker::Open { url, .. }) if *url != webhook.url);
+        // Without a schedule there is no breaker; what an earlier schedule opened must not stay open for ever.
+        let unscheduled = self.breaker.is_some() && webhook.retry.0.is_empty();
+        if dropped || moved || unscheduled {
+            self.forget_failures();
         }
-        dropped
+        (dropped || moved || unscheduled).then_some(dropped)
+    }
+
+    fn forget_failures(&mut self) {
+        self.failure_count = 0;
+        self.failed_attempts = 0;
+        self.breaker = None;
     }
 
     /// Whether a ping is due: the webhook is active and its URL was never pinged.
@@ -150,6 +247,11 @@ impl Health {
 }
 
 impl Overlay {
+    /// Whether we laid it because of failures, not an operator.
+    fn is_ours(&self) -> bool {
+        self.reason != OverlayReason::Operator
+    }
+
     fn over(webhook: &Webhook, status: Status, reason: OverlayReason, since: Timestamp, detail: &str) -> Self {
         let (file_status, file_url) = (webhook.status, webhook.url.clone());
         Self { status, reason, since, detail: detail.to_owned(), file_status, file_url }
@@ -195,11 +297,11 @@ mod tests {
     fn an_overlay_ends_when_the_file_changes() {
         let (webhook, mut health) = (webhook(), Health::default());
         health.set_status(&webhook, Status::Paused, NOW, "cli");
-        assert!(!health.follow_file(&webhook));
+        assert_eq!(health.follow_file(&webhook), None);
         assert_eq!(health.status(webhook.status, &webhook.url), Status::Paused);
         let moved = Webhook { url: "https://other.example/".into(), ..webhook };
         assert_eq!(health.status(moved.status, &moved.url), Status::Active);
-        assert!(health.follow_file(&moved));
+        assert_eq!(health.follow_file(&moved), Some(true));
         assert_eq!(health.overlay, None);
     }
 

@@ -4,6 +4,7 @@
 //! these types: fields are only added, each with a default, and never change their meaning (see [`record`]).
 
 mod attempt;
+mod breaker;
 mod delivery;
 mod event;
 mod health;
@@ -11,6 +12,8 @@ mod known;
 mod notice;
 mod pending;
 pub mod record;
+mod redact;
+mod run;
 mod topic;
 mod webhook;
 mod write;
@@ -18,12 +21,15 @@ mod write;
 pub use crate::clock::Timestamp;
 pub use crate::id::{EventUid, Seq, WebhookId};
 pub use attempt::{Attempt, FailureClass, Phases, Trigger, Verdict};
+pub use breaker::{Breaker, Trip};
 pub use delivery::{Decision, DeliveryEnd, Outcome, Waiting};
 pub use event::{Event, Identity, MAX_BODY_BYTES, id_json};
-pub use health::{Health, Overlay, OverlayReason};
+pub use health::{Health, Incident, Overlay, OverlayReason};
 pub use known::{Known, SessionMemory};
 pub use notice::{Notice, NoticeKind};
 pub use pending::{Pending, Settled, SettledAs};
+pub use redact::Redaction;
+pub use run::{DeliveryState, Progress, Run, RunState, Selection};
 pub use topic::{Topic, TopicError, TopicPattern, glob};
-pub use webhook::{RetrySchedule, Secret, Status, Webhook};
+pub use webhook::{Alert, OldSecret, Ordering, Rate, RetrySchedule, Secret, Status, TlsKeys, Webhook};
 pub use write::{WebhookName, Write};

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attempt, Event, Health, Identity, Notice, Outcome, Pending, Seq, Settled, Timestamp, Waiting, WebhookName, Write,
+    Attempt, Event, Health, Identity, Notice, Outcome, Pending, Run, Seq, Settled, Timestamp, Waiting, WebhookName,
+    Write,
 };
 
 /// A record of the events journal.
@@ -73,6 +74,12 @@ pub struct Checkpoint {
     pub webhooks: Vec<WebhookCheckpoint>,
     /// Open matches that wait.
     pub pendings: Vec<Pending>,
+    /// Runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Run>,
+    /// The next number of a run; 0 stands for 1.
+    #[serde(default)]
+    pub next_run: u32,
 }
 
 /// One webhook's part of a [`Checkpoint`].

@@ -1,11 +1,12 @@
 //! A webhook: who wants which events, where they go, and how failures are met.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{TopicPattern, WebhookId};
+use super::{Redaction, Timestamp, TopicPattern, WebhookId};
 
 /// WooCommerce's three statuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +65,62 @@ impl Default for RetrySchedule {
     }
 }
 
+impl RetrySchedule {
+    /// From the first attempt to the last, without jitter.
+    pub fn length(&self) -> Duration {
+        self.0.iter().fold(Duration::ZERO, |sum, gap| sum.saturating_add(*gap))
+    }
+}
+
+/// Which deliveries of one webhook leave in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ordering {
+    /// Those of one resource and id; others beside them.
+    #[default]
+    Resource,
+    /// All: one at a time, and while one waits for its next attempt so does everything behind it.
+    Webhook,
+    /// None.
+    None,
+}
+
+/// So many attempts in so long, and so many at once after a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Attempts, at least 1.
+    pub count: u32,
+    /// In this span, more than zero.
+    pub per: Duration,
+}
+
+/// A secret that still signs beside the new one, for receivers that do not know the new one yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// It signs no longer from this moment on.
+    pub until: Timestamp,
+}
+
+/// What a webhook needs for TLS beside the machine's roots, as PEM texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsKeys {
+    /// Certificates trusted beside the machine's roots.
+    pub ca: Option<String>,
+    /// Our certificate chain, and its private key.
+    pub client: Option<(String, Secret)>,
+}
+
+/// `[shop] alert`: where an operator wants to be told that a webhook fails, is disabled or has recovered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// Where it is posted to.
+    pub url: String,
+    /// What it is signed with.
+    pub secret: Secret,
+}
+
 /// A subscription in force: a `[webhook.NAME]` table with its id and its secret resolved.
 #[derive(Clone, Debug)]
 pub struct Webhook {
@@ -81,6 +138,16 @@ pub struct Webhook {
     pub secret: Secret,
     /// What its file says; the status in force is this overlaid by [`super::Health`].
     pub status: Status,
+    /// Secrets of before, during a rotation.
+    pub old_secrets: Vec<OldSecret>,
+    /// Certificates and keys of its own.
+    pub tls: Option<Arc<TlsKeys>>,
+    /// Version of WooCommerce's REST API its client knows (1, 2 or 3).
+    pub api_version: u8,
+    /// Who made it over the API; `None` where an operator wrote its file.
+    pub created_by: Option<String>,
+    /// Where alerts about it go.
+    pub alert: Option<Arc<Alert>>,
     /// Extra request headers.
     pub headers: Vec<(String, String)>,
     /// Gaps between attempts.
@@ -89,12 +156,18 @@ pub struct Webhook {
     pub timeout: Duration,
     /// Attempts in flight at once.
     pub concurrency: usize,
+    /// Attempts in a span of time; `None`: no limit.
+    pub rate: Option<Rate>,
+    /// Which deliveries leave in order.
+    pub ordering: Ordering,
     /// Consecutive failed deliveries after which it is disabled.
     pub max_delivery_failures: u32,
     /// Whether events are kept while it is paused.
     pub hold_when_paused: bool,
     /// Whether bodies are written as PHP's `json_encode` does (`\/`, `\u00e9`).
     pub wordpress_json: bool,
+    /// Fields that no kept answer shows: `[shop] redact`.
+    pub redact: Redaction,
     /// Why it cannot deliver although its status says so (its secret could not be resolved).
     pub held: Option<String>,
     /// `X-WC-Webhook-Source`: the shop's URL.
@@ -110,6 +183,8 @@ impl Webhook {
     pub const CONCURRENCY: usize = 8;
     /// Default of `max_delivery_failures` (WooCommerce's documented value).
     pub const MAX_DELIVERY_FAILURES: u32 = 5;
+    /// Default `api_version` (WooCommerce's own).
+    pub const API_VERSION: u8 = 3;
     /// Default `User-Agent`: the form of WooCommerce's own, which receivers filter by.
     pub const USER_AGENT: &str = "WooCommerce/10.3.0 Hookshot (WordPress/6.8)";
 
@@ -123,13 +198,21 @@ impl Webhook {
             url: url.to_owned(),
             secret: Secret::default(),
             status: Status::Active,
+            old_secrets: Vec::new(),
+            tls: None,
+            api_version: Self::API_VERSION,
+            created_by: None,
+            alert: None,
             headers: Vec::new(),
             retry: RetrySchedule::default(),
             timeout: Self::TIMEOUT,
             concurrency: Self::CONCURRENCY,
+            rate: None,
+            ordering: Ordering::default(),
             max_delivery_failures: Self::MAX_DELIVERY_FAILURES,
             hold_when_paused: false,
             wordpress_json: false,
+            redact: Redaction::default(),
             held: None,
             source: String::new(),
             user_agent: Self::USER_AGENT.to_owned(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventUid, Health, Identity, Known, Pending, Seq, SessionMemory, Timestamp, Waiting, WebhookId};
+use super::{EventUid, Health, Identity, Known, Pending, Run, Seq, SessionMemory, Timestamp, Waiting, WebhookId};
 
 /// A row of the table of webhook names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +118,13 @@ pub enum Write {
         webhook: WebhookId,
         /// How it is doing.
         health: Option<Health>,
+    },
+    /// A run that sends deliveries again; `None` forgets it. Its number is never used again.
+    Run {
+        /// Its number.
+        id: u32,
+        /// How far it is.
+        run: Option<Box<Run>>,
     },
     /// A match that waits; `None` when it is settled.
     Pending {

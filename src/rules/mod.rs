@@ -23,6 +23,6 @@ pub use index::{Candidates, Need};
 pub use load::{Loaded, SourceFile, load};
 pub use matching::{Failure, Found, Matched, MatchedRule};
 pub use replay::{Replay, ReplayedEvent};
-pub use rule::{Ruleset, SecretSource, WebhookConfig};
+pub use rule::{AlertSource, OldSecretSource, Place, Ruleset, SecretSource, TlsSource, WebhookConfig};
 pub use summary::Summary;
 pub use view::{MemoryState, View};

@@ -96,6 +96,10 @@ impl<'a> Changes<'a> {
                 self.health.push((webhook.0, health.clone()));
                 self.put(keys::number(row::HEALTH, webhook.0), health.as_ref())
             }
+            Write::Run { id, run } => {
+                self.meta.next_run = self.meta.next_run.max(id.saturating_add(1));
+                self.put(keys::number(row::RUN, u64::from(*id)), run.as_ref())
+            }
             Write::Pending { uid, pending } => self.put(keys::pending(*uid), pending.as_ref()),
         }
     }
@@ -118,6 +122,15 @@ impl<'a> Changes<'a> {
             }
         }
         Ok(evicted)
+    }
+
+    /// Takes a row out, remembered or not.
+    pub(super) fn drop_row(&mut self, key: Vec<u8>) -> Result<(), StoreError> {
+        const NOTHING: Option<&()> = None;
+        match key.first() {
+            Some(&(row::KNOWN | row::ALIAS | row::SESSION | row::SESSION_KEY | row::ONCE)) => self.remember(key, None),
+            _ => self.put(key, NOTHING),
+        }
     }
 
     /// The batch.

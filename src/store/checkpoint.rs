@@ -34,7 +34,8 @@ pub(super) fn take(state: &State, at: Timestamp, log_next: u64) -> Result<Checkp
     for (_, value) in state.rows(&[row::PENDING])? {
         pendings.push(rows::decode(&value)?);
     }
-    Ok(Checkpoint { at, log_next: Seq(log_next), next_webhook, names, webhooks, pendings })
+    let (runs, next_run) = state.runs()?;
+    Ok(Checkpoint { at, log_next: Seq(log_next), next_webhook, names, webhooks, pendings, runs, next_run })
 }
 
 /// The writes that make a checkpoint's state.
@@ -57,6 +58,9 @@ pub(super) fn writes(checkpoint: &Checkpoint) -> Vec<Write> {
         if let Some(health) = &found.health {
             writes.push(Write::Health { webhook, health: Some(health.clone()) });
         }
+    }
+    for run in &checkpoint.runs {
+        writes.push(Write::Run { id: run.id, run: Some(Box::new(run.clone())) });
     }
     for pending in &checkpoint.pendings {
         writes.push(Write::Pending { uid: pending.uid, pending: Some(Box::new(pending.clone())) });

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::StoreError;
 use super::disk::{Batch, Disk, directory_bytes};
-use super::partition::{failing, sync_directory};
+use super::partition::{failing, sync_directory, write_durably};
 
 /// Cache of each database while copying, in bytes.
 const CACHE: u64 = 8 << 20;
@@ -23,11 +23,31 @@ const FACTOR: u64 = 4;
 
 /// Copies the database in `dir` if its disk exceeds four times the bytes of its rows. Nobody may have it open. Says whether
 /// it did.
-pub(super) fn compact(dir: &Path) -> Result<bool, StoreError> {
-    compact_above(dir, LEAST_BYTES)
+fn compact(dir: &Path) -> Result<bool, StoreError> {
+    compact_above(dir, LEAST_BYTES, FACTOR)
 }
 
-fn compact_above(dir: &Path, least: u64) -> Result<bool, StoreError> {
+/// File in the data directory that asks for a copy whatever the size: something was erased.
+const ASKED: &str = "compact-state";
+
+/// Asks for a copy at the next start, so that what was taken out of the state is gone from its file too.
+pub(super) fn ask(data: &Path) -> Result<(), StoreError> {
+    let path = data.join(ASKED);
+    write_durably(&path, b"").map_err(|error| failing(&path, &error))
+}
+
+/// Copies the state below `data` if that is due, or was asked for.
+pub(super) fn compact_state(data: &Path) -> Result<bool, StoreError> {
+    let (dir, asked) = (data.join("state"), data.join(ASKED));
+    if !asked.exists() {
+        return compact(&dir);
+    }
+    let copied = compact_above(&dir, 0, 0)?;
+    fs::remove_file(&asked).map_err(|error| failing(&asked, &error))?;
+    Ok(copied)
+}
+
+fn compact_above(dir: &Path, least: u64, factor: u64) -> Result<bool, StoreError> {
     let fault = |error: io::Error| failing(dir, &error);
     let (copy, old) = (dir.with_extension("compacting"), dir.with_extension("before"));
     // A crash between the two renames below left the copy, whole, or the old one, or both.
@@ -41,7 +61,7 @@ fn compact_above(dir: &Path, least: u64) -> Result<bool, StoreError> {
     }
     let from = Disk::open(dir, CACHE)?;
     let live = walk(&from, |_| Ok(()))?;
-    if bytes <= live.saturating_mul(FACTOR) {
+    if bytes <= live.saturating_mul(factor) {
         return Ok(false);
     }
     let to = Disk::open(&copy, CACHE)?;
@@ -108,14 +128,14 @@ mod tests {
         drop(disk);
         let before = directory_bytes(&dir);
         assert!(before > FACTOR * 50 * 4_001, "{before}");
-        assert!(compact_above(&dir, 1).unwrap());
+        assert!(compact_above(&dir, 1, FACTOR).unwrap());
         assert!(directory_bytes(&dir) < before);
-        assert!(!compact_above(&dir, u64::MAX).unwrap());
+        assert!(!compact_above(&dir, u64::MAX, FACTOR).unwrap());
         assert_eq!(Disk::open(&dir, CACHE).unwrap().range(&[], Bound::Unbounded, 1_000).unwrap(), rows);
         // What a crash in the middle leaves is put right.
         fs::rename(&dir, room.path().join("state.before")).unwrap();
         fs::create_dir(room.path().join("state.compacting")).unwrap();
-        assert!(!compact_above(&dir, u64::MAX).unwrap());
+        assert!(!compact_above(&dir, u64::MAX, FACTOR).unwrap());
         assert_eq!(Disk::open(&dir, CACHE).unwrap().range(&[], Bound::Unbounded, 1_000).unwrap(), rows);
         assert!(!room.path().join("state.compacting").exists());
     }

@@ -23,6 +23,8 @@ pub struct Counters {
     pub dropped_partitions: AtomicU64,
     /// Deliveries lost with them.
     pub dropped_deliveries: AtomicU64,
+    /// Times a journal came to four fifths of its budget.
+    pub budget_warnings: AtomicU64,
     /// Groups refused because the disk was full or failing.
     pub sync_errors: AtomicU64,
     /// Places where damage was found.

@@ -4,14 +4,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::Counters;
+use super::erase::{self, Erase, Erased};
+use super::index;
 use super::journal::lock;
+use super::keeper;
 use super::kinds::{self, Ready};
-use super::query::{self, LogLine, LogQuery};
+use super::query::{self, LogLine, LogPage, LogPosition, LogQuery};
 use super::ring::Held;
 use super::shared::Shared;
 use super::writer::{QUEUE, Request, Target, Writer};
@@ -19,10 +21,7 @@ use super::{Options, Recovery, StoreError, WebhookState};
 use crate::clock::Clock;
 use crate::id::{Seq, WebhookId};
 use crate::model::record::{EventEntry, LogEntry};
-use crate::model::{Event, Health, Identity, Known, WebhookName, Write};
-
-/// Pause between two closed partitions that are compared with their seals after a start.
-const VERIFY_PAUSE: Duration = Duration::from_secs(1);
+use crate::model::{Event, Health, Identity, Known, Run, WebhookName, Write};
 
 /// Records one read of events looks at, at most.
 const MAX_READ: usize = 4_096;
@@ -40,7 +39,7 @@ struct Inner {
     queue: Option<mpsc::Sender<Request>>,
     stop: Arc<AtomicBool>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    verifier: Mutex<Option<JoinHandle<()>>>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
@@ -59,15 +58,15 @@ impl Store {
             Writer::new(own, requests).run();
         };
         let writer = writer.spawn(write).map_err(fault)?;
-        let (own, stopped) = (shared.clone(), stop.clone());
-        let verifier = thread::Builder::new().name("store-verifier".to_owned());
-        let verifier = verifier.spawn(move || verify(&own, &stopped)).map_err(fault)?;
+        let (own, stopped, weak) = (shared.clone(), stop.clone(), queue.downgrade());
+        let keeper = thread::Builder::new().name("store-keeper".to_owned());
+        let keeper = keeper.spawn(move || keeper::run(&own, &weak, &stopped)).map_err(fault)?;
         let inner = Inner {
             shared,
             queue: Some(queue),
             stop,
             writer: Mutex::new(Some(writer)),
-            verifier: Mutex::new(Some(verifier)),
+            keeper: Mutex::new(Some(keeper)),
         };
         Ok((Self { inner: Arc::new(inner) }, recovery))
     }
@@ -149,9 +148,56 @@ impl Store {
         self.inner.shared.instance
     }
 
+    /// Runs that send deliveries again, oldest first, and the next number to give away.
+    #[expect(clippy::unused_async, reason = "an engine behind a network, as design 12 foresees, waits here")]
+    pub async fn runs(&self) -> Result<(Vec<Run>, u32), StoreError> {
+        self.inner.shared.state.runs()
+    }
+
+    /// The next sequence of the log; changes after every group.
+    pub fn log_head(&self) -> watch::Receiver<Seq> {
+        self.inner.shared.log_head.subscribe()
+    }
+
+    /// Entries of the log from `from` on, at most `limit`, and where to go on, as [`Store::events`] gives events.
+    pub async fn log_entries(&self, from: Seq, limit: usize) -> Result<(Vec<(Seq, LogEntry)>, Seq), StoreError> {
+        let limit = limit.clamp(1, MAX_READ);
+        self.blocking(move |shared| shared.log_from(from.0, limit)).await
+    }
+
     /// Events, attempts, outcomes and notices that fit, newest first. Looks at the newest 50,000 records at most.
     pub async fn search(&self, query: LogQuery) -> Result<Vec<LogLine>, StoreError> {
         self.blocking(move |shared| query::search(shared, &query)).await
+    }
+
+    /// The same page by page, from `before` (`None`: the newest) backwards. Each page looks at 50,000 records at most, and
+    /// may hold a few lines more than the query's limit, so that none is lost between two pages.
+    pub async fn search_page(&self, query: LogQuery, before: Option<LogPosition>) -> Result<LogPage, StoreError> {
+        self.blocking(move |shared| query::page(shared, &query, before)).await
+    }
+
+    /// Lines that fit, from `from` on forward, oldest first, and where to go on. Looks at a bounded number of records:
+    /// there may be more, even after none, until where to go on is at both heads.
+    pub async fn follow(&self, query: LogQuery, from: LogPosition) -> Result<(Vec<LogLine>, LogPosition), StoreError> {
+        self.blocking(move |shared| query::follow(shared, &query, from)).await
+    }
+
+    /// All attempts and outcomes of the delivery with this id, oldest first. Looks into an index of each closed partition
+    /// of the log, and through the one that is written.
+    pub async fn delivery(&self, id: String) -> Result<Vec<(Seq, LogEntry)>, StoreError> {
+        self.blocking(move |shared| index::entries(shared, &id)).await
+    }
+
+    /// Erases all that tells of one customer or order, in the journals and in the state; durable once begun: what a stop
+    /// breaks off goes on at the next start. With `only_count` it tells what that would be, and changes nothing.
+    pub async fn erase(&self, erase: Erase, only_count: bool) -> Result<Erased, StoreError> {
+        if only_count {
+            return self.blocking(move |shared| erase::count(shared, &erase)).await;
+        }
+        let (queue, stop) = (self.inner.queue.clone(), self.inner.stop.clone());
+        let queue = queue.map(|queue| queue.downgrade());
+        let roll = move || keeper::roll(queue.as_ref().and_then(mpsc::WeakSender::upgrade));
+        self.blocking(move |shared| erase::run(shared, &erase, &roll, &stop)).await
     }
 
     /// What the store has done since it was opened.
@@ -210,7 +256,7 @@ impl Store {
 impl Inner {
     fn join(&self) {
         self.stop.store(true, Ordering::Relaxed);
-        for thread in [&self.writer, &self.verifier] {
+        for thread in [&self.writer, &self.keeper] {
             if let Some(thread) = lock(thread).take() {
                 thread.thread().unpark();
                 // A panic of the thread was told on stderr; there is nothing left to do for it.
@@ -224,25 +270,5 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.queue = None;
         self.join();
-    }
-}
-
-/// Compares closed partitions with their seals, one at a time.
-fn verify(shared: &Shared, stop: &AtomicBool) {
-    for journal in [&shared.events, &shared.log] {
-        loop {
-            thread::park_timeout(VERIFY_PAUSE);
-            if stop.load(Ordering::Relaxed) {
-                return;
-            }
-            match journal.verify_next() {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    tracing::warn!(%error, journal = journal.name, "a partition could not be verified");
-                    break;
-                }
-            }
-        }
     }
 }

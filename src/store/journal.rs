@@ -3,6 +3,7 @@
 //! Only the writer thread appends, rolls and removes. Reads come from any thread and never wait for a write.
 
 mod closed;
+pub(super) mod rewrite;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::StoreError;
 use super::disk::Disk;
-use super::partition::Active;
+use super::partition::{Active, Sealed, directory_name};
 use super::record::{Encoded, Stored};
 use super::scan::{Found, Walk};
 use crate::clock::{Clock, Timestamp};
@@ -86,6 +87,16 @@ impl Journal {
         firsts
     }
 
+    /// The directory of the partition that begins at `first`.
+    pub(super) fn partition_dir(&self, first: u64) -> PathBuf {
+        self.dir.join(directory_name(first))
+    }
+
+    /// The sequence behind the last one of the partition that begins at `first`.
+    pub(super) fn end_of(&self, first: u64) -> u64 {
+        lock(&self.shelf).closed.get(&first).map_or_else(|| self.next(), |closed| closed.sealed.last + 1)
+    }
+
     /// The closed partitions, oldest first.
     pub(super) fn closed(&self) -> Vec<Closed> {
         lock(&self.shelf).closed.values().cloned().collect()
@@ -156,10 +167,10 @@ impl Journal {
         }
         let sealed = old.seal(now)?;
         let new = Active::create(&self.dir, old.next, now).inspect_err(|_| old.unseal(&self.dir))?;
-        let bytes = old.disk.bytes();
         let mut shelf = lock(&self.shelf);
         shelf.put_open(sealed.first, old.disk.clone());
-        shelf.closed.insert(sealed.first, Closed { sealed, bytes, verified: true });
+        let closed = Closed::new(&self.partition_dir(sealed.first), sealed, true);
+        shelf.closed.insert(closed.sealed.first, closed);
         self.show(new.first, Some(new.disk.clone()));
         *writing = Writing::Open(new);
         Ok(())
@@ -170,28 +181,50 @@ impl Journal {
     pub(super) fn read(&self, from: u64, to: u64, limit: usize) -> Result<(Vec<Stored>, u64), StoreError> {
         // Before the view: a view at least as new as the head holds all before the head, or begins after `from`.
         let head = self.next().min(to);
-        let (mut from, mut records, mut bytes) = (from, Vec::new(), 0);
+        let (mut from, mut records, mut bytes, mut suspected) = (from, Vec::new(), 0, 0);
         while from < head {
-            let (disk, end) = match self.source(from)? {
+            let (disk, end, sealed) = match self.source(from)? {
                 Source::Skip(next) => {
                     from = next;
                     continue;
                 }
-                Source::Disk(disk, end) => (disk, end.min(head)),
+                Source::Disk(disk, end, sealed) => (disk, end.min(head), sealed),
             };
             let mut walk = Walk::new(&disk, from);
-            from = end;
-            while let Some(found) = walk.next()? {
+            let mut expected = from;
+            loop {
+                let found = walk.next()?;
+                let seq = match &found {
+                    Some(Found::Good(stored)) => stored.place.seq.min(end),
+                    Some(Found::Bad(seq)) => (*seq).min(end),
+                    None => end,
+                };
+                // A closed partition that has lost something since it was verified is looked at again, and mended.
+                if let Some(sealed) = &sealed
+                    && suspected != sealed.first
+                    && (matches!(found, Some(Found::Bad(_))) || !sealed.explains(expected, seq))
+                {
+                    suspected = sealed.first;
+                    self.suspect(sealed.first);
+                    from = expected;
+                    break;
+                }
                 match found {
-                    Found::Bad(seq) => self.note(format!("record {seq} of the {} journal is damaged", self.name)),
-                    Found::Good(stored) if stored.place.seq >= end => break,
-                    Found::Good(stored) => {
+                    Some(Found::Bad(seq)) => {
+                        self.note(format!("record {seq} of the {} journal is damaged", self.name));
+                        expected = seq + 1;
+                    }
+                    Some(Found::Good(stored)) if stored.place.seq < end => {
                         bytes += stored.len();
-                        let next = stored.place.seq + 1;
+                        expected = stored.place.seq + 1;
                         records.push(stored);
                         if records.len() >= limit || bytes >= READ_BYTES {
-                            return Ok((records, next));
+                            return Ok((records, expected));
                         }
+                    }
+                    Some(Found::Good(_)) | None => {
+                        from = end;
+                        break;
                     }
                 }
             }
@@ -220,22 +253,25 @@ impl Journal {
         let (first, disk) = self.active();
         if from >= first {
             let away = || StoreError::Unavailable(format!("the {} journal is being opened again", self.name));
-            return Ok(Source::Disk(disk.ok_or_else(away)?, u64::MAX));
+            return Ok(Source::Disk(disk.ok_or_else(away)?, u64::MAX, None));
         }
         let mut shelf = lock(&self.shelf);
         let before = shelf.closed.range(..=from).next_back().map(|(_, closed)| closed.sealed.clone());
         let after = shelf.closed.range(from + 1..).next().map_or(first, |(after, _)| *after);
         let Some(sealed) = before.filter(|sealed| from <= sealed.last) else { return Ok(Source::Skip(after)) };
         match self.open_closed(&mut shelf, sealed.first)? {
-            Some(disk) => Ok(Source::Disk(disk, sealed.last + 1)),
+            Some(disk) => {
+                let sealed = shelf.closed.get(&sealed.first).map_or(sealed, |closed| closed.sealed.clone());
+                Ok(Source::Disk(disk, sealed.last + 1, Some(sealed)))
+            }
             None => Ok(Source::Skip(after)),
         }
     }
 }
 
 enum Source {
-    /// Here, up to before this sequence.
-    Disk(Disk, u64),
+    /// Here, up to before this sequence; with its seal if it is closed.
+    Disk(Disk, u64, Option<Sealed>),
     /// Nothing before this sequence.
     Skip(u64),
 }

@@ -37,6 +37,8 @@ pub(super) mod row {
     pub(in crate::store) const ONCE: u8 = b'O';
     /// A match that waits.
     pub(in crate::store) const PENDING: u8 = b'P';
+    /// A run that sends deliveries again.
+    pub(in crate::store) const RUN: u8 = b'R';
 }
 
 /// Key of one value of a journal's record.
@@ -140,6 +142,18 @@ fn text(row: u8, parts: &[&str]) -> Vec<u8> {
     key
 }
 
+/// The texts of such a key; `None` if it was too long to hold them.
+pub(super) fn texts(key: &[u8]) -> Option<Vec<String>> {
+    let (mut rest, mut texts) = (key.get(1..)?, Vec::new());
+    while !rest.is_empty() {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let (text, after) = after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        texts.push(String::from_utf8(text.to_vec()).ok()?);
+        rest = after;
+    }
+    Some(texts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +165,13 @@ mod tests {
         assert_eq!(parse_record(b"short"), None);
         assert_eq!(first_number(&pair(row::WAITING, 7, 9)), Some(7));
         assert_eq!(last_number(&pair(row::WAITING, 7, 9)), Some(9));
+    }
+
+    #[test]
+    fn texts_of_a_key_come_back_unless_it_is_too_long() {
+        assert_eq!(texts(&alias("order", "", "ü")), Some(vec!["order".into(), String::new(), "ü".into()]));
+        assert_eq!(texts(&alias("order", "number", &"x".repeat(1_000))), None);
+        assert_eq!(texts(b""), None);
     }
 
     #[test]

@@ -36,13 +36,7 @@ pub(super) fn events(entries: Vec<EventEntry>, writes: Vec<Write>) -> Result<Rea
     let mut ready = Ready::default();
     let mut writes = Some(writes);
     ready.lay_out(entries, |entry, last| {
-        let kind = match &entry {
-            None => BARE,
-            Some(EventEntry::Event(_)) => EVENT,
-            Some(EventEntry::Pending(_)) => PENDING,
-            Some(EventEntry::Settled(_)) => SETTLED,
-            Some(EventEntry::Checkpoint(_)) => CHECKPOINT,
-        };
+        let kind = event_kind(entry.as_ref());
         let writes = if last { writes.take().unwrap_or_default() } else { Vec::new() };
         let said = EventRecord { entry, writes };
         let encoded = record::encode(kind, &said)?;
@@ -60,17 +54,41 @@ pub(super) fn log(entries: Vec<LogEntry>, writes: Vec<Write>) -> Result<Ready, S
     let mut ready = Ready::default();
     let mut writes = Some(writes);
     ready.lay_out(entries, |entry, last| {
-        let kind = match &entry {
-            None => BARE,
-            Some(LogEntry::Attempt(_)) => ATTEMPT,
-            Some(LogEntry::Outcome(_)) => OUTCOME,
-            Some(LogEntry::Notice(_)) => NOTICE,
-        };
+        let kind = log_kind(entry.as_ref());
         let writes = if last { writes.take().unwrap_or_default() } else { Vec::new() };
         let said = LogRecord { entry, writes };
         Ok((record::encode(kind, &said)?, None, said.writes))
     })?;
     Ok(ready)
+}
+
+/// A record of the events journal put together anew.
+pub(super) fn event_record(said: &EventRecord) -> Result<Encoded, StoreError> {
+    record::encode(event_kind(said.entry.as_ref()), said)
+}
+
+/// A record of the log put together anew.
+pub(super) fn log_record(said: &LogRecord) -> Result<Encoded, StoreError> {
+    record::encode(log_kind(said.entry.as_ref()), said)
+}
+
+const fn event_kind(entry: Option<&EventEntry>) -> u8 {
+    match entry {
+        None => BARE,
+        Some(EventEntry::Event(_)) => EVENT,
+        Some(EventEntry::Pending(_)) => PENDING,
+        Some(EventEntry::Settled(_)) => SETTLED,
+        Some(EventEntry::Checkpoint(_)) => CHECKPOINT,
+    }
+}
+
+const fn log_kind(entry: Option<&LogEntry>) -> u8 {
+    match entry {
+        None => BARE,
+        Some(LogEntry::Attempt(_)) => ATTEMPT,
+        Some(LogEntry::Outcome(_)) => OUTCOME,
+        Some(LogEntry::Notice(_)) => NOTICE,
+    }
 }
 
 type Laid = (Encoded, Option<Arc<Event>>, Vec<Write>);

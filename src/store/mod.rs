@@ -5,9 +5,12 @@ mod checkpoint;
 mod compact;
 mod counters;
 mod disk;
+mod erase;
 mod files;
 mod handle;
+mod index;
 mod journal;
+mod keeper;
 mod keys;
 mod kinds;
 mod ledger;
@@ -31,8 +34,9 @@ use crate::id::Seq;
 use crate::model::{Health, Identity, Waiting};
 
 pub use counters::Counters;
+pub use erase::{Erase, Erased};
 pub use handle::Store;
-pub use query::{LogLine, LogQuery};
+pub use query::{LogLine, LogPage, LogPosition, LogQuery, StatusCodes};
 
 /// Limits and switches of a store.
 #[derive(Clone, Debug)]

@@ -49,6 +49,17 @@ impl Sealed {
             && found.last_any == self.last
     }
 
+    /// Whether all from `expected` on and before `found` was known to be lost when it was closed.
+    pub(super) fn explains(&self, expected: u64, found: u64) -> bool {
+        let mut at = expected;
+        for (first, last) in &self.holes {
+            if *first <= at && at <= *last {
+                at = last + 1;
+            }
+        }
+        at >= found
+    }
+
     /// Reads `sealed.json`; `None` if there is none that can be read.
     pub(super) fn read(dir: &Path) -> Option<Self> {
         serde_json::from_slice(&fs::read(dir.join(SEALED)).ok()?).ok()

@@ -33,7 +33,7 @@ pub(super) fn open_state(
     notes: &mut Vec<String>,
 ) -> Result<(State, bool), StoreError> {
     let dir = data.join("state");
-    match compact::compact(&dir).and_then(|_| State::open(&dir, bounds)) {
+    match compact::compact_state(data).and_then(|_| State::open(&dir, bounds)) {
         Ok(state) => Ok((state, false)),
         Err(error @ StoreError::Corrupt { .. }) => {
             Ok((replace_state(data, bounds, clock, &error.to_string(), notes)?, true))
@@ -89,7 +89,7 @@ impl Replay<'_> {
         for writes in checkpoint::writes(&found).chunks(BATCH) {
             self.state.apply(writes, 0, 0)?;
         }
-        self.state.raise_next_webhook(found.next_webhook)?;
+        self.state.raise_next(found.next_webhook, found.next_run)?;
         self.run(Position { events: seq + 1, ..at }, self.head(), Keep::All)
     }
 
@@ -166,7 +166,7 @@ impl Replay<'_> {
 #[derive(Clone, Copy, Debug)]
 enum Keep {
     All,
-    /// What is remembered of resources: no checkpoint holds it.
+    /// What is remembered of resources and visitors: no checkpoint holds it.
     Remembered,
 }
 
@@ -174,7 +174,14 @@ impl Keep {
     const fn fits(self, write: &Write) -> bool {
         match self {
             Self::All => true,
-            Self::Remembered => matches!(write, Write::Known { .. } | Write::Alias { .. }),
+            Self::Remembered => matches!(
+                write,
+                Write::Known { .. }
+                    | Write::Alias { .. }
+                    | Write::Session { .. }
+                    | Write::SessionKey { .. }
+                    | Write::Once { .. }
+            ),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What may go: whole partitions, oldest first, so that disk really comes back.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use super::StoreError;
 use super::counters::Counters;
@@ -11,12 +12,19 @@ use super::shared::Shared;
 use crate::id::{Seq, WebhookId};
 use crate::model::{Notice, NoticeKind};
 
+/// So much of a budget is worth a warning, in percent.
+const WARN_PERCENT: u128 = 80;
+
+/// Below this the next warning is worth telling again, in percent.
+const CALM_PERCENT: u128 = 70;
+
 /// Records read at once when a partition is dropped unfinished.
 const PAGE: usize = 256;
 
 /// Removes what retention and budgets let go, and notes what was lost by it. `true`: a part of the log
 /// is to go, and a new checkpoint would let it.
 pub(super) fn sweep(shared: &Shared, notices: &mut Vec<Notice>) -> Result<bool, StoreError> {
+    warn(shared, notices);
     let floor = floor(shared)?;
     let mut synced = false;
     while let Some((oldest, over)) = due(shared, &shared.events, shared.options.events_budget) {
@@ -44,6 +52,28 @@ pub(super) fn sweep(shared: &Shared, notices: &mut Vec<Notice>) -> Result<bool, 
     Ok(false)
 }
 
+/// Says once that a journal comes near its budget; again only after it had shrunk well below.
+fn warn(shared: &Shared, notices: &mut Vec<Notice>) {
+    let options = &shared.options;
+    let both = [(&shared.events, options.events_budget), (&shared.log, options.log_budget)];
+    for ((journal, budget), warned) in both.into_iter().zip(&shared.near_budget) {
+        let percent = u128::from(journal.bytes()) * 100 / u128::from(budget.max(1));
+        if percent >= WARN_PERCENT && !warned.swap(true, Ordering::Relaxed) {
+            Counters::add(&shared.counters.budget_warnings, 1);
+            let lost = if journal.name == "events" {
+                "then the oldest partition goes, with deliveries that have not ended; look for webhooks that do not deliver"
+            } else {
+                "then its oldest partition goes"
+            };
+            let text =
+                format!("the {} journal takes {percent} % of its budget of {} MiB: {lost}", journal.name, budget >> 20);
+            notices.push(Notice::new(shared.clock.now(), NoticeKind::Store, text));
+        } else if percent < CALM_PERCENT {
+            warned.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The oldest closed partition, if it is old enough or the budget is spent (then `true`).
 fn due(shared: &Shared, journal: &Journal, budget: u64) -> Option<(Closed, bool)> {
     let oldest = journal.closed().into_iter().next()?;
@@ -61,13 +91,14 @@ fn sync_once(shared: &Shared, synced: &mut bool) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The first sequence somebody still needs: cursors, waiting and deferred deliveries, matches that wait.
+/// The first sequence somebody still needs: cursors, waiting and deferred deliveries. Matches that wait are in the state
+/// and in every checkpoint, and need no record.
 fn floor(shared: &Shared) -> Result<u64, StoreError> {
     let mut floor = u64::MAX;
     for (_, value) in shared.state.rows(&[row::CURSOR])? {
         floor = floor.min(rows::decode::<Seq>(&value)?.0);
     }
-    for kind in [row::WAITING, row::DEFERRED, row::PENDING] {
+    for kind in [row::WAITING, row::DEFERRED] {
         for (key, _) in shared.state.rows(&[kind])? {
             floor = floor.min(keys::last_number(&key).unwrap_or(u64::MAX));
         }

@@ -55,6 +55,12 @@ impl Ring {
         }
     }
 
+    /// Forgets all it holds; what was pushed is read from the journal.
+    pub(super) fn clear(&self) {
+        let mut inner = lock(&self.0);
+        *inner = Inner { first: inner.first + inner.records.len() as u64, ..Inner::default() };
+    }
+
     /// Events from `from` on, at most `limit`, and where to go on; `None` if the ring does not reach back to `from`.
     pub(super) fn range(&self, from: u64, limit: usize) -> Option<Page> {
         let inner = lock(&self.0);

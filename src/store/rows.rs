@@ -32,6 +32,8 @@ pub(super) struct Meta {
     pub(super) log: u64,
     /// The next webhook id to give away; 0 stands for 1.
     pub(super) next_webhook: u64,
+    /// The next number of a run; 0 stands for 1.
+    pub(super) next_run: u32,
     /// Known resources and aliases.
     pub(super) remembered: u64,
     /// Bytes of their keys and values.

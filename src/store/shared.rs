@@ -1,9 +1,10 @@
 //! What readers, the writer thread and the verifier share.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
@@ -17,6 +18,10 @@ use super::{Options, Recovery, StoreError, files, shelve};
 use crate::clock::Clock;
 use crate::id::Seq;
 use crate::model::Event;
+use crate::model::record::LogEntry;
+
+/// Entries of the log with their sequences, and where to go on.
+pub(super) type LogPage = (Vec<(Seq, LogEntry)>, Seq);
 
 /// The open directory. Fields are dropped in order: the lock is given back last.
 #[derive(Debug)]
@@ -26,10 +31,19 @@ pub(super) struct Shared {
     pub(super) state: State,
     pub(super) ring: Ring,
     pub(super) head: watch::Sender<Seq>,
+    pub(super) log_head: watch::Sender<Seq>,
     pub(super) counters: Counters,
     pub(super) options: Options,
     pub(super) clock: Clock,
     pub(super) instance: [u8; 32],
+    /// The directory.
+    pub(super) data: PathBuf,
+    /// Journals (events, log) that were told to come near their budget.
+    pub(super) near_budget: [AtomicBool; 2],
+    /// Held by whoever erases.
+    pub(super) erasing: Mutex<()>,
+    /// Closed partitions of the log that are known to have an index.
+    pub(super) indexed: Mutex<HashSet<u64>>,
     /// The log's next sequence at the last checkpoint.
     checkpoint_log: AtomicU64,
     _lock: File,
@@ -73,9 +87,26 @@ impl Shared {
         let checkpoint_log = AtomicU64::new(replay.last_checkpoint_log()?);
         state.sync()?;
         let head = watch::Sender::new(Seq(events.next()));
+        let log_head = watch::Sender::new(Seq(log.next()));
         let (ring, counters) = (Ring::default(), Counters::default());
-        let shared =
-            Self { events, log, state, ring, head, counters, options, clock, instance, checkpoint_log, _lock: lock };
+        let shared = Self {
+            events,
+            log,
+            state,
+            ring,
+            head,
+            log_head,
+            counters,
+            options,
+            clock,
+            instance,
+            data: data.to_owned(),
+            near_budget: <[AtomicBool; 2]>::default(),
+            erasing: Mutex::default(),
+            indexed: Mutex::default(),
+            checkpoint_log,
+            _lock: lock,
+        };
         Ok((Arc::new(shared), Recovery { notes }))
     }
 
@@ -92,6 +123,20 @@ impl Shared {
             }
         }
         Ok((events, Seq(next)))
+    }
+
+    /// Entries of the log from `from` on.
+    pub(super) fn log_from(&self, from: u64, limit: usize) -> Result<LogPage, StoreError> {
+        let (records, next) = self.log.read(from, u64::MAX, limit)?;
+        let mut entries = Vec::with_capacity(records.len());
+        for stored in &records {
+            match stored.log_entry() {
+                Ok(Some(entry)) => entries.push((Seq(stored.place.seq), entry)),
+                Ok(None) => {}
+                Err(error) => self.log.note(error.to_string()),
+            }
+        }
+        Ok((entries, Seq(next)))
     }
 
     /// One event, from memory or from the journal.

@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use super::StoreError;
-use super::disk::directory_bytes;
-use super::journal::{Closed, Journal, Shelf, aside_name};
+use super::journal::{Closed, Journal, Shelf, aside_name, rewrite};
 use super::ledger::Ledger;
 use super::mend::{self, UNFINISHED};
-use super::partition::{Active, Sealed, directory_name, failing, parse_directory_name};
+use super::partition::{Active, Sealed, directory_name, failing, parse_directory_name, sync_directory};
 use super::scan::survey;
 use crate::clock::Clock;
 
@@ -60,13 +59,22 @@ impl Opening<'_> {
         for entry in fs::read_dir(self.dir).map_err(fault)? {
             let path = entry.map_err(fault)?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.ends_with(UNFINISHED) {
+            if name.ends_with(UNFINISHED) || name.ends_with(rewrite::UNFINISHED) {
                 fs::remove_dir_all(&path).map_err(fault)?;
+            } else if let Some(first) = name.strip_suffix(rewrite::FINISHED).and_then(parse_directory_name) {
+                // The copy is whole: what it replaces goes, if it is still there.
+                let dir = self.dir.join(directory_name(first));
+                if dir.exists() {
+                    fs::remove_dir_all(&dir).map_err(fault)?;
+                }
+                fs::rename(&path, &dir).and_then(|()| sync_directory(self.dir)).map_err(fault)?;
+                firsts.push(first);
             } else if let Some(first) = parse_directory_name(name) {
                 firsts.push(first);
             }
         }
         firsts.sort_unstable();
+        firsts.dedup();
         // Retention notes what it removes before it does.
         let kept_from = self.shelf.ledger.kept_from;
         while firsts.len() > 1 && firsts[1] <= kept_from {
@@ -84,8 +92,7 @@ impl Opening<'_> {
             None => self.seal(first)?,
         };
         if let Some(sealed) = sealed {
-            let bytes = directory_bytes(&dir);
-            self.shelf.closed.insert(first, Closed { sealed, bytes, verified: false });
+            self.shelf.closed.insert(first, Closed::new(&dir, sealed, false));
         }
         Ok(())
     }
@@ -169,16 +176,15 @@ impl Opening<'_> {
         } else {
             let sealed = active.seal(self.clock.now())?;
             drop(active);
-            let bytes = directory_bytes(&dir);
-            self.shelf.closed.insert(first, Closed { sealed, bytes, verified: true });
+            self.shelf.closed.insert(first, Closed::new(&dir, sealed, true));
         }
         self.begin(end)
     }
 
     fn take_mended(&mut self, sealed: Option<Sealed>) {
         if let Some(sealed) = sealed {
-            let bytes = directory_bytes(&self.dir.join(directory_name(sealed.first)));
-            self.shelf.closed.insert(sealed.first, Closed { sealed, bytes, verified: true });
+            let dir = self.dir.join(directory_name(sealed.first));
+            self.shelf.closed.insert(sealed.first, Closed::new(&dir, sealed, true));
         }
     }
 

@@ -13,7 +13,7 @@ use super::keys::{self, row};
 use super::rows::{self, Meta};
 use super::{StoreError, WebhookState};
 use crate::id::{Seq, WebhookId};
-use crate::model::{Health, Identity, Known, WebhookName, Write};
+use crate::model::{Health, Identity, Known, Run, WebhookName, Write};
 
 /// Cache of the state's database, in bytes.
 const CACHE: u64 = 32 << 20;
@@ -23,6 +23,20 @@ const PAGE: usize = 512;
 
 /// Remembered rows counted at start; where there are more, losing some is noticed only when they are read.
 const COUNTED_ROWS: u64 = 100_000;
+
+/// What becomes of a row.
+#[derive(Debug)]
+pub(super) enum Fate {
+    Stays,
+    Gone,
+    Becomes(Box<Write>),
+}
+
+impl Fate {
+    pub(super) const fn gone_if(gone: bool) -> Self {
+        if gone { Self::Gone } else { Self::Stays }
+    }
+}
 
 /// The state.
 #[derive(Debug)]
@@ -71,11 +85,16 @@ impl State {
     fn check(&self) -> Result<(), StoreError> {
         let meta = self.meta();
         let mut rows = 0;
-        for kind in [row::NAME, row::CURSOR, row::FINISHED, row::WAITING, row::DEFERRED, row::HEALTH, row::PENDING] {
+        for kind in
+            [row::NAME, row::CURSOR, row::FINISHED, row::WAITING, row::DEFERRED, row::HEALTH, row::PENDING, row::RUN]
+        {
             rows += self.count(kind, u64::MAX)?;
         }
         let limit = COUNTED_ROWS + 1;
-        let remembered = self.count(row::KNOWN, limit)?.saturating_add(self.count(row::ALIAS, limit)?);
+        let mut remembered = 0_u64;
+        for kind in [row::KNOWN, row::ALIAS, row::SESSION, row::SESSION_KEY, row::ONCE] {
+            remembered = remembered.saturating_add(self.count(kind, limit)?);
+        }
         let counted = meta.remembered <= COUNTED_ROWS;
         if rows != meta.rows || (counted && remembered != meta.remembered) {
             let text = format!(
@@ -128,11 +147,48 @@ impl State {
         Ok(evicted)
     }
 
-    /// Webhook ids below `next` are never given away again.
-    pub(super) fn raise_next_webhook(&self, next: u64) -> Result<(), StoreError> {
+    /// Shows all rows of a kind to `look`, page by page, and does with each what it says, unless that is only to be
+    /// counted. Gives how many did not stay.
+    pub(super) fn sift(
+        &self,
+        kind: u8,
+        only_count: bool,
+        look: impl Fn(&[u8], &[u8]) -> Result<Fate, StoreError>,
+    ) -> Result<u64, StoreError> {
+        let (mut sifted, mut from) = (0, vec![kind]);
+        let end = keys::after_prefix(&[kind]);
+        loop {
+            let disk = self.disk()?;
+            // Nobody changes the page while it is looked at.
+            let mut meta = lock(&self.meta);
+            let to = end.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+            let page = disk.range(&from, to, PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(sifted) };
+            from.clone_from(last);
+            from.push(0);
+            let mut changes = Changes::new(&disk, meta.clone(), self.bounds);
+            for (key, value) in page {
+                match look(&key, &value)? {
+                    Fate::Stays => continue,
+                    Fate::Gone => changes.drop_row(key)?,
+                    Fate::Becomes(write) => changes.write(&write)?,
+                }
+                sifted += 1;
+            }
+            if !only_count {
+                let done = changes.finish()?;
+                disk.apply(done.batch)?;
+                *meta = done.meta;
+            }
+        }
+    }
+
+    /// Ids of webhooks below `webhook` and numbers of runs below `run` are never given away again.
+    pub(super) fn raise_next(&self, webhook: u64, run: u32) -> Result<(), StoreError> {
         let disk = self.disk()?;
         let mut meta = lock(&self.meta);
-        let raised = Meta { next_webhook: meta.next_webhook.max(next), ..meta.clone() };
+        let (next_webhook, next_run) = (meta.next_webhook.max(webhook), meta.next_run.max(run));
+        let raised = Meta { next_webhook, next_run, ..meta.clone() };
         let changes = Changes::new(&disk, raised, self.bounds).finish()?;
         disk.apply(changes.batch)?;
         *meta = changes.meta;
@@ -193,6 +249,15 @@ impl State {
             names.push(rows::decode(&value)?);
         }
         Ok((names, self.meta().next_webhook.max(1)))
+    }
+
+    /// The runs, oldest first, and the next number.
+    pub(super) fn runs(&self) -> Result<(Vec<Run>, u32), StoreError> {
+        let mut runs = Vec::new();
+        for (_, value) in self.rows(&[row::RUN])? {
+            runs.push(rows::decode(&value)?);
+        }
+        Ok((runs, self.meta().next_run.max(1)))
     }
 
     /// Rows whose key begins with `prefix`. For the small sets only, never for what is remembered of resources.

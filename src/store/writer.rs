@@ -55,6 +55,8 @@ impl fmt::Display for Target {
 pub(super) enum Request {
     /// Write this.
     Write { target: Target, ready: Ready, reply: Reply },
+    /// Begin new partitions of both journals.
+    Roll { reply: oneshot::Sender<Result<(), StoreError>> },
     /// Write what is queued, then stop.
     Close,
 }
@@ -107,10 +109,12 @@ impl Writer {
     /// Takes what is queued behind `first`, within the limits of a group. `false` when told to close.
     fn group(&mut self, first: Request) -> bool {
         let (mut commits, mut logs, mut bytes, mut open) = (Vec::new(), Vec::new(), 0, true);
+        let mut rolls = Vec::new();
         let mut next = Some(first);
         while let Some(request) = next {
             match request {
                 Request::Close => open = false,
+                Request::Roll { reply } => rolls.push(reply),
                 Request::Write { target, ready, reply } => {
                     bytes += ready.bytes;
                     let entry = Entry { ready, reply: Some(reply), notices: Vec::new() };
@@ -123,6 +127,13 @@ impl Writer {
         self.take_notices(&mut logs);
         self.write(commits, logs);
         self.housekeep();
+        if !rolls.is_empty() {
+            let rolled = self.roll_both().map_err(|error| error.to_string());
+            for reply in rolls {
+                // Whoever asked may have gone.
+                drop(reply.send(rolled.clone().map_err(StoreError::Unavailable)));
+            }
+        }
         open
     }
 
@@ -158,6 +169,7 @@ impl Writer {
         }
         if let Some((mut seq, entries)) = logs {
             Counters::add(&shared.counters.log_groups, entries.len() as u64);
+            shared.log_head.send_replace(Seq(shared.log.next()));
             for entry in entries {
                 let count = entry.ready.records.len() as u64;
                 answer(entry.reply, Ok(Seq(seq)));
@@ -245,8 +257,8 @@ impl Writer {
         let may = !self.behind && shared.clock.now() >= self.roll_after;
         let events = may && shared.events.wants_roll(bytes, age);
         let log = may && shared.log.wants_roll(bytes, age);
-        if events {
-            self.roll_events();
+        if events && let Err(error) = self.roll_events() {
+            self.could_not_roll(Target::Events, &error);
         }
         if log && let Err(error) = shared.log.roll() {
             self.could_not_roll(Target::Log, &error);
@@ -266,7 +278,9 @@ impl Writer {
         let mut found = Vec::new();
         let mut swept = retention::sweep(&shared, &mut found);
         if matches!(swept, Ok(true)) {
-            self.roll_events();
+            if let Err(error) = self.roll_events() {
+                self.could_not_roll(Target::Events, &error);
+            }
             swept = retention::sweep(&shared, &mut found);
         }
         for notice in found {
@@ -278,9 +292,9 @@ impl Writer {
     }
 
     /// Begins a new events partition with a checkpoint at its head.
-    fn roll_events(&mut self) {
+    fn roll_events(&mut self) -> Result<(), StoreError> {
         let shared = self.shared.clone();
-        let rolled = shared.events.roll().and_then(|()| {
+        shared.events.roll().and_then(|()| {
             let log_next = shared.log.next();
             let taken = checkpoint::take(&shared.state, shared.clock.now(), log_next)?;
             let ready = kinds::events(vec![EventEntry::Checkpoint(Box::new(taken))], Vec::new())?;
@@ -288,11 +302,15 @@ impl Writer {
             shared.ring.push(seq, None);
             shared.head.send_replace(Seq(seq + 1));
             shared.set_checkpoint_log(log_next);
-            shared.state.apply([], seq, 0)
-        });
-        if let Err(error) = rolled {
-            self.could_not_roll(Target::Events, &error);
-        }
+            shared.state.apply([], seq, 0).map(drop)
+        })
+    }
+
+    /// Begins new partitions of both journals, whatever their size and age.
+    fn roll_both(&mut self) -> Result<(), StoreError> {
+        self.catch_up()?;
+        self.shared.log.roll()?;
+        self.roll_events()
     }
 
     fn could_not_roll(&mut self, target: Target, error: &StoreError) {

@@ -1,6 +1,8 @@
 //! kill -9 under traffic: what a client saw answered whole is delivered, in order per resource, and repeats carry the same
 //! delivery id. `SHOPBELL_CRASH_ROUNDS` sets the number of rounds (20 here; long runs are made by hand).
 
+mod steps; // between the steps of one exchange
+
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -295,7 +297,7 @@ fn random_below(limit: u64) -> u64 {
 }
 
 #[track_caller]
-fn wait_until(check: impl Fn() -> Result<(), String>) {
+fn wait_until(mut check: impl FnMut() -> Result<(), String>) {
     let deadline = Clock::System.now().plus(PATIENCE);
     while let Err(why) = check() {
         assert!(Clock::System.now() < deadline, "{why}");

@@ -6,9 +6,14 @@
 //! in its group is **deferred**; both are in the state, so the cursor moves on. Deliveries that are done while the cursor
 //! still stands before them are **finished**.
 //!
-//! One delivery of a group (resource, identity) is out at a time, the oldest; a result closes its group until it is on
-//! disk. Events without an identity (actions without an id) have nothing to be in order with: each is a group of its own.
+//! One delivery of a lane is out at a time, the oldest; a result closes its lane until it is on disk. What shares a lane is
+//! the webhook's `ordering`: one group (resource, identity), everything, or nothing. Events without an identity (actions
+//! without an id) have nothing to be in order with: each is a lane of its own.
+//!
+//! While the breaker is **open** the queue stands still: nothing is read, nothing is set aside, and the first of a lane,
+//! each in turn, may go out as a probe.
 
+mod lanes;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -18,9 +23,10 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::id::{Seq, WebhookId};
-use crate::model::{Event, Identity, Write};
+use crate::model::{Event, Identity, Ordering, Write};
 use crate::store::WebhookState;
 
+use lanes::Lane;
 pub(super) use settle::Settle;
 
 /// Deliveries behind a waiting head that one webhook keeps beside its cursor; full: the cursor stops.
@@ -45,22 +51,10 @@ pub(super) struct Ready {
     pub(super) seq: Seq,
     /// Attempts made so far.
     pub(super) attempts: u32,
+    /// Whether it goes out as the breaker's probe, which uses up none of its attempts.
+    pub(super) probe: bool,
     /// The event itself, where it is still in memory.
     pub(super) event: Option<Arc<Event>>,
-}
-
-/// Events that leave in order: a group, or one event alone.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Lane {
-    group: Arc<(String, Identity)>,
-    alone: Option<Seq>,
-}
-
-impl Lane {
-    fn new(seq: Seq, group: &(String, Identity)) -> Self {
-        let alone = (group.1 == Identity::None).then_some(seq);
-        Self { group: Arc::new(group.clone()), alone }
-    }
 }
 
 /// Where the state keeps a delivery.
@@ -91,6 +85,7 @@ enum Phase {
 #[derive(Debug)]
 struct Entry {
     lane: Lane,
+    group: Arc<(String, Identity)>,
     attempts: u32,
     due: Option<Timestamp>,
     event: Option<Arc<Event>>,
@@ -102,6 +97,13 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Queue {
     webhook: WebhookId,
+    ordering: Ordering,
+    /// Another ordering that waits until nothing is out.
+    reorder: Option<Ordering>,
+    /// The breaker is open.
+    stopped: bool,
+    /// The last delivery that was a probe.
+    probed: Seq,
     /// Where reading goes on.
     read: Seq,
     /// The cursor as the state has it once the writes given out are applied.
@@ -121,10 +123,15 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// From what the state knows; `state.cursor` is where reading begins.
-    pub(super) fn new(webhook: WebhookId, state: WebhookState) -> Self {
+    /// From what the state knows at `now`; `state.cursor` is where reading begins. Where the clock was set back since a
+    /// delivery was put to waiting, it waits its gap from now on and not the hours that were taken back too.
+    pub(super) fn new(webhook: WebhookId, ordering: Ordering, state: WebhookState, now: Timestamp) -> Self {
         let mut queue = Self {
             webhook,
+            ordering,
+            reorder: None,
+            stopped: false,
+            probed: Seq(0),
             read: state.cursor,
             stored_cursor: state.cursor,
             finished: state.finished.into_iter().collect(),
@@ -139,13 +146,16 @@ impl Queue {
             busy: 0,
             writes: Vec::new(),
         };
-        let waiting = state.waiting.into_iter().map(|(seq, w)| (seq, w.group, w.attempts, Some(w.due), Kept::Waiting));
+        let due = |since: Timestamp, due: Timestamp| {
+            if since > now && since != Timestamp::default() { now.plus(due.since(since)) } else { due }
+        };
+        let waiting = state.waiting.into_iter();
+        let waiting = waiting.map(|(seq, w)| (seq, w.group, w.attempts, Some(due(w.since, w.due)), Kept::Waiting));
         let deferred = state.deferred.into_iter().map(|(seq, group)| (seq, group, 0, None, Kept::Deferred));
         let mut all: Vec<_> = waiting.chain(deferred).collect();
         all.sort_by_key(|(seq, ..)| *seq);
         for (seq, group, attempts, due, kept) in all {
-            let lane = Lane::new(seq, &group);
-            queue.insert(seq, Entry { lane, attempts, due, event: None, kept, phase: Phase::Behind });
+            queue.insert(seq, &group, Entry { attempts, due, ..Entry::new(kept) });
         }
         queue
     }
@@ -162,7 +172,9 @@ impl Queue {
 
     /// Whether more of the journal should be read.
     pub(super) fn has_room(&self) -> bool {
-        self.ahead.len() < AHEAD_MAX && self.finished.len() < FINISHED_MAX
+        // With the breaker open one is enough: it is what the probe carries.
+        let most = if self.stopped { 1 } else { AHEAD_MAX };
+        self.ahead.len() < most && self.finished.len() < FINISHED_MAX
     }
 
     /// Takes events read from [`Queue::read_from`] on; `next` is where reading goes on. Gives whether one was owed.
@@ -175,9 +187,8 @@ impl Queue {
             }
             owed = true;
             self.ahead.insert(*seq);
-            let lane = Lane::new(*seq, &event.group);
-            let event = (event.body.get().len() <= KEPT_BODY_BYTES).then(|| Arc::clone(event));
-            self.insert(*seq, Entry { lane, attempts: 0, due: None, event, kept: Kept::Ahead, phase: Phase::Behind });
+            let kept = (event.body.get().len() <= KEPT_BODY_BYTES).then(|| Arc::clone(event));
+            self.insert(*seq, &event.group, Entry { event: kept, ..Entry::new(Kept::Ahead) });
         }
         self.read = self.read.max(next);
         owed
@@ -185,19 +196,60 @@ impl Queue {
 
     /// The next delivery to attempt at `now`, the oldest first; it counts as in flight from here on.
     pub(super) fn next(&mut self, now: Timestamp) -> Option<Ready> {
+        if self.stopped || self.reorder.is_some() {
+            return None;
+        }
         while let Some((_, seq)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             self.due.pop_first();
             self.make_ready(seq);
         }
         let seq = *self.ready.first()?;
-        let entry = self.entries.get_mut(&seq)?;
-        if entry.kept == Kept::Ahead && self.waiting >= WAITING_MAX {
+        if self.entries.get(&seq)?.kept == Kept::Ahead && self.waiting >= WAITING_MAX {
             return None;
+        }
+        self.take(seq, false)
+    }
+
+    /// The next probe, due or not: the first of each lane in turn, so that one delivery the receiver cannot digest does not
+    /// keep the breaker open for all. `None` while anything is out.
+    pub(super) fn next_probe(&mut self) -> Option<Ready> {
+        if self.busy > 0 || self.reorder.is_some() {
+            return None;
+        }
+        let heads = || self.ready.iter().copied().chain(self.due.iter().map(|(_, seq)| *seq));
+        let seq = heads().filter(|seq| *seq > self.probed).min().or_else(|| heads().min())?;
+        self.probed = seq;
+        self.take(seq, true)
+    }
+
+    fn take(&mut self, seq: Seq, probe: bool) -> Option<Ready> {
+        let entry = self.entries.get_mut(&seq)?;
+        if let Phase::Due(due) = entry.phase {
+            self.due.remove(&(due, seq));
         }
         entry.phase = Phase::InFlight;
         self.ready.remove(&seq);
         self.busy += 1;
-        Some(Ready { seq, attempts: entry.attempts, event: entry.event.clone() })
+        Some(Ready { seq, attempts: entry.attempts, probe, event: entry.event.clone() })
+    }
+
+    /// The breaker is open, or no longer.
+    pub(super) fn stop(&mut self, stopped: bool) {
+        self.stopped = stopped;
+    }
+
+    /// Moves everything due by `millis`: the clock was set.
+    pub(super) fn shift(&mut self, millis: i64) {
+        let due = std::mem::take(&mut self.due);
+        for entry in self.entries.values_mut() {
+            entry.due = entry.due.map(|due| due.shifted(millis));
+            if let Phase::Settling(Some(due)) = &mut entry.phase {
+                *due = due.shifted(millis);
+            }
+        }
+        for (due, seq) in due {
+            self.make_due(seq, due.shifted(millis));
+        }
     }
 
     /// When the next delivery is due that is not due yet.
@@ -210,6 +262,17 @@ impl Queue {
         for (_, seq) in std::mem::take(&mut self.due) {
             self.make_ready(seq);
         }
+    }
+
+    /// Makes one delivery due now, or the one of its group that stands before it. Gives whether it is still owed.
+    pub(super) fn hurry_one(&mut self, seq: Seq) -> bool {
+        let Some(entry) = self.entries.get(&seq) else { return seq >= self.read };
+        let head = self.lanes.get(&entry.lane).and_then(|lane| lane.front()).copied().unwrap_or(seq);
+        if let Some(Phase::Due(due)) = self.entries.get(&head).map(|entry| entry.phase) {
+            self.due.remove(&(due, head));
+            self.make_ready(head);
+        }
+        true
     }
 
     /// Deliveries in flight, and those whose result is not yet on disk.
@@ -225,24 +288,6 @@ impl Queue {
     /// The next sequence that is neither finished, waiting nor deferred, nor of no interest.
     pub(super) fn cursor(&self) -> Seq {
         self.ahead.first().copied().unwrap_or(self.read)
-    }
-
-    fn insert(&mut self, seq: Seq, entry: Entry) {
-        let lane = self.lanes.entry(entry.lane.clone()).or_default();
-        lane.push_back(seq);
-        let first = lane.len() == 1;
-        self.entries.insert(seq, entry);
-        if first {
-            self.open(seq);
-        }
-    }
-
-    /// `seq` is now the first of its lane.
-    fn open(&mut self, seq: Seq) {
-        match self.entries.get(&seq).and_then(|entry| entry.due) {
-            Some(due) => self.make_due(seq, due),
-            None => self.make_ready(seq),
-        }
     }
 
     fn make_due(&mut self, seq: Seq, due: Timestamp) {

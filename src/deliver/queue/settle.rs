@@ -3,15 +3,15 @@
 use super::{DEFERRED_MAX, Kept, Phase, Queue};
 use crate::clock::Timestamp;
 use crate::id::Seq;
-use crate::model::{Waiting, Write};
+use crate::model::{Ordering, Waiting, Write};
 
 /// What becomes of a delivery that was in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::deliver) enum Settle {
     /// It is over.
     Done,
-    /// An attempt more was made; the next is due then.
-    Wait(Timestamp),
+    /// An attempt more was made, which ended at the first moment; the next is due at the second.
+    Wait(Timestamp, Timestamp),
     /// No attempt was made: it goes out again, not before then. Nothing is written.
     Later(Timestamp),
 }
@@ -24,22 +24,23 @@ impl Queue {
         let Some(entry) = self.entries.get_mut(&seq).filter(|entry| entry.phase == Phase::InFlight) else { return };
         let due = match settle {
             Settle::Done => None,
-            Settle::Wait(due) => Some(due),
+            Settle::Wait(since, due) => Some((since, due)),
             Settle::Later(due) => {
                 self.busy -= 1;
-                return self.make_due(seq, due);
+                self.back(seq, due);
+                return self.reorder_if_idle();
             }
         };
         let kept = entry.kept;
-        entry.phase = Phase::Settling(due);
+        entry.phase = Phase::Settling(due.map(|(_, due)| due));
         entry.event = None;
-        if let Some(due) = due {
+        if let Some((since, due)) = due {
             entry.attempts += 1;
             entry.due = Some(due);
             entry.kept = Kept::Waiting;
             self.waiting += usize::from(kept != Kept::Waiting);
-            let group = entry.lane.group.as_ref().clone();
-            let waiting = Some(Waiting { attempts: entry.attempts, due, group });
+            let group = entry.group.as_ref().clone();
+            let waiting = Some(Waiting { attempts: entry.attempts, since, due, group });
             self.writes.push(Write::Waiting { webhook, event: seq, waiting });
         }
         match kept {
@@ -64,18 +65,11 @@ impl Queue {
     pub(in crate::deliver) fn release(&mut self, seq: Seq) {
         let Some(Phase::Settling(due)) = self.entries.get(&seq).map(|entry| entry.phase) else { return };
         self.busy -= 1;
-        if let Some(due) = due {
-            return self.make_due(seq, due);
+        match due {
+            Some(due) => self.back(seq, due),
+            None => self.remove(seq),
         }
-        let Some(entry) = self.entries.remove(&seq) else { return };
-        let Some(lane) = self.lanes.get_mut(&entry.lane) else { return };
-        lane.pop_front();
-        match lane.front().copied() {
-            Some(next) => self.open(next),
-            None => {
-                self.lanes.remove(&entry.lane);
-            }
-        }
+        self.reorder_if_idle();
     }
 
     /// Whether the state does not know yet how far this webhook is.
@@ -107,9 +101,10 @@ impl Queue {
         (writes, full)
     }
 
-    /// Sets aside what stands behind the waiting head of its group, so that the cursor passes it.
+    /// Sets aside what stands behind the waiting head of its group, so that the cursor passes it. Not where everything is one
+    /// lane, and not while the breaker is open: there the cursor has nothing to pass for.
     fn defer(&mut self) -> bool {
-        if self.waiting == 0 {
+        if self.waiting == 0 || self.stopped || self.ordering == Ordering::Webhook {
             return false;
         }
         let blocked: Vec<Seq> = self.ahead.iter().copied().filter(|seq| self.is_blocked(*seq)).collect();
@@ -120,7 +115,7 @@ impl Queue {
             let Some(entry) = self.entries.get_mut(&seq) else { continue };
             entry.kept = Kept::Deferred;
             entry.event = None;
-            let group = Some(entry.lane.group.as_ref().clone());
+            let group = Some(entry.group.as_ref().clone());
             self.ahead.remove(&seq);
             self.deferred += 1;
             self.writes.push(Write::Deferred { webhook: self.webhook, event: seq, group });

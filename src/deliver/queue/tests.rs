@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{DEFERRED_MAX, Queue, Settle};
 use crate::clock::Timestamp;
 use crate::id::{EventUid, Seq, WebhookId};
-use crate::model::{Event, Identity, Waiting, Write};
+use crate::model::{Event, Identity, Ordering, Waiting, Write};
 use crate::store::WebhookState;
 
 const WEBHOOK: WebhookId = WebhookId(7);
@@ -37,7 +37,8 @@ fn journal(orders: &[u64]) -> Vec<(Seq, Arc<Event>)> {
 }
 
 fn queue(orders: &[u64]) -> Queue {
-    let mut queue = Queue::new(WEBHOOK, WebhookState { cursor: Seq(1), ..WebhookState::default() });
+    let mut queue =
+        Queue::new(WEBHOOK, Ordering::Resource, WebhookState { cursor: Seq(1), ..WebhookState::default() }, at(0));
     let events = journal(orders);
     queue.feed(&events, Seq(events.len() as u64 + 1));
     queue
@@ -85,8 +86,8 @@ fn behind_a_waiting_head_its_group_is_deferred_and_others_go_on() {
     let mut queue = queue(&[1, 1, 2]);
     assert_eq!(take(&mut queue, 0), [1, 3]);
     let group = ("order".to_owned(), Identity::Id("1".into()));
-    let waiting = Waiting { attempts: 1, due: at(5_000), group: group.clone() };
-    let writes = done(&mut queue, 1, Settle::Wait(at(5_000)));
+    let waiting = Waiting { attempts: 1, since: at(0), due: at(5_000), group: group.clone() };
+    let writes = done(&mut queue, 1, Settle::Wait(at(0), at(5_000)));
     assert_eq!(
         writes,
         [
@@ -110,9 +111,9 @@ fn behind_a_waiting_head_its_group_is_deferred_and_others_go_on() {
 fn a_full_deferred_set_stops_the_cursor_and_loses_nothing() {
     let deferred: Vec<_> = (2..).take(DEFERRED_MAX).map(|seq| (Seq(seq), event(1).group.clone())).collect();
     let next = Seq(DEFERRED_MAX as u64 + 2);
-    let waiting = vec![(Seq(1), Waiting { attempts: 1, due: at(9), group: event(1).group.clone() })];
+    let waiting = vec![(Seq(1), Waiting { attempts: 1, since: at(0), due: at(9), group: event(1).group.clone() })];
     let state = WebhookState { cursor: next, waiting, deferred, ..WebhookState::default() };
-    let mut queue = Queue::new(WEBHOOK, state);
+    let mut queue = Queue::new(WEBHOOK, Ordering::Resource, state, at(0));
     let behind: Vec<_> = (next.0..).take(40).map(|seq| (Seq(seq), event(1))).collect();
     queue.feed(&behind, Seq(next.0 + 40));
     assert_eq!(queue.take_writes(), (Vec::new(), true));
@@ -132,15 +133,69 @@ fn what_was_not_tried_goes_out_again_and_hurry_makes_all_due() {
     assert_eq!((queue.busy(), queue.take_writes().0), (0, Vec::new()));
     assert_eq!(take(&mut queue, 999), [0; 0]);
     assert_eq!(take(&mut queue, 1_000), [1]);
-    done(&mut queue, 1, Settle::Wait(at(99_000)));
+    done(&mut queue, 1, Settle::Wait(at(0), at(99_000)));
     queue.hurry();
     assert_eq!(take(&mut queue, 1_000), [1]);
 }
 
 #[test]
+fn while_the_breaker_is_open_the_cursor_stands_and_probes_go_round() {
+    let mut queue = queue(&[1, 2, 2]);
+    assert_eq!(take(&mut queue, 0), [1, 2]);
+    queue.stop(true);
+    let waiting = Waiting { attempts: 1, since: at(0), due: at(5_000), group: event(1).group.clone() };
+    let write = Write::Waiting { webhook: WEBHOOK, event: Seq(1), waiting: Some(waiting) };
+    let cursor = Write::Cursor { webhook: WEBHOOK, next: Seq(2) };
+    assert_eq!(done(&mut queue, 1, Settle::Wait(at(0), at(5_000))), [write, cursor]);
+    done(&mut queue, 2, Settle::Wait(at(0), at(6_000)));
+    assert_eq!((queue.set_aside(), queue.cursor()), ((2, 0), Seq(3)), "what stands behind is not set aside");
+    for probed in [1, 2, 1] {
+        let probe = queue.next_probe().unwrap();
+        assert_eq!((probe.seq, probe.attempts, probe.probe), (Seq(probed), 1, true));
+        assert!(queue.next_probe().is_none() && queue.next(at(99_000)).is_none(), "one at a time");
+        assert_eq!(done(&mut queue, probed, Settle::Later(at(0))), [], "it costs nothing");
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_moves_what_is_due() {
+    let mut queue = queue(&[1, 2]);
+    take(&mut queue, 0);
+    done(&mut queue, 1, Settle::Wait(at(0), at(5_000)));
+    queue.settle(Seq(2), Settle::Wait(at(0), at(6_000)));
+    queue.shift(-3_600_000);
+    queue.take_writes();
+    queue.release(Seq(2));
+    assert_eq!(take(&mut queue, 6_000 - 3_600_001), [1]);
+    assert_eq!(take(&mut queue, 6_000 - 3_600_000), [2]);
+    // Set back while nothing ran: the gap counts from the start.
+    let group = event(1).group.clone();
+    let waiting = vec![(Seq(1), Waiting { attempts: 1, since: at(10_000), due: at(15_000), group })];
+    let state = WebhookState { cursor: Seq(2), waiting, ..WebhookState::default() };
+    assert_eq!(Queue::new(WEBHOOK, Ordering::Resource, state, at(1_000)).next_due(), Some(at(6_000)));
+}
+
+#[test]
+fn an_older_delivery_read_after_a_start_goes_first_where_all_is_one_lane() {
+    let waiting = vec![(Seq(2), Waiting { attempts: 1, since: at(0), due: at(0), group: event(2).group.clone() })];
+    let state = WebhookState { cursor: Seq(1), waiting, ..WebhookState::default() };
+    let mut queue = Queue::new(WEBHOOK, Ordering::Webhook, state, at(0));
+    queue.feed(&journal(&[1, 2, 3]), Seq(4));
+    for seq in 1..4 {
+        assert_eq!(take(&mut queue, 0), [seq]);
+        done(&mut queue, seq, Settle::Done);
+    }
+}
+
+#[test]
 fn what_was_set_aside_above_the_cursor_is_not_read_again_when_done() {
-    let waiting = vec![(Seq(2), Waiting { attempts: 1, due: at(0), group: event(2).group.clone() })];
-    let mut queue = Queue::new(WEBHOOK, WebhookState { cursor: Seq(1), waiting, ..WebhookState::default() });
+    let waiting = vec![(Seq(2), Waiting { attempts: 1, since: at(0), due: at(0), group: event(2).group.clone() })];
+    let mut queue = Queue::new(
+        WEBHOOK,
+        Ordering::Resource,
+        WebhookState { cursor: Seq(1), waiting, ..WebhookState::default() },
+        at(0),
+    );
     assert_eq!(take(&mut queue, 0), [2]);
     done(&mut queue, 2, Settle::Done);
     queue.feed(&journal(&[1, 2]), Seq(3));
@@ -172,7 +227,7 @@ impl Disk {
         }
     }
 
-    fn queue(&self) -> Queue {
+    fn queue(&self, ordering: Ordering) -> Queue {
         let state = WebhookState {
             cursor: self.cursor,
             finished: self.finished.iter().copied().collect(),
@@ -180,7 +235,7 @@ impl Disk {
             deferred: self.deferred.clone().into_iter().collect(),
             ..WebhookState::default()
         };
-        Queue::new(WEBHOOK, state)
+        Queue::new(WEBHOOK, ordering, state, at(0))
     }
 }
 
@@ -189,13 +244,14 @@ proptest! {
     /// result came to disk.
     #[test]
     fn nothing_is_lost_or_out_of_order(
+        ordering in prop::sample::select(vec![Ordering::Resource, Ordering::Webhook, Ordering::None]),
         orders in prop::collection::vec(0_u64..4, 1..60),
-        steps in prop::collection::vec((0_u8..10, any::<prop::sample::Index>()), 0..300),
+        steps in prop::collection::vec((0_u8..12, any::<prop::sample::Index>()), 0..300),
     ) {
         let events = journal(&orders);
         let end = Seq(events.len() as u64 + 1);
         let mut disk = Disk { cursor: Seq(1), ..Disk::default() };
-        let mut queue = disk.queue();
+        let mut queue = disk.queue(ordering);
         let mut delivered: Vec<Seq> = Vec::new();
         let (mut flying, mut now): (Vec<Seq>, i64) = (Vec::new(), 0);
         for (step, index) in steps {
@@ -208,14 +264,25 @@ proptest! {
             match step {
                 0 => {
                     flying.clear();
-                    queue = disk.queue();
+                    queue = disk.queue(ordering);
                 }
                 1 => now += 10,
                 2..=5 => flying.extend(queue.next(at(now)).map(|ready| ready.seq)),
+                // The breaker opens for one probe.
+                11 if flying.is_empty() => {
+                    queue.stop(true);
+                    flying.extend(queue.next_probe().map(|ready| ready.seq));
+                    prop_assert!(queue.next(at(now)).is_none() && queue.next_probe().is_none());
+                    queue.stop(false);
+                }
                 _ if flying.is_empty() => {}
                 _ => {
                     let seq = flying.swap_remove(index.index(flying.len()));
-                    let settle = if step == 6 { Settle::Wait(at(now + 10)) } else { Settle::Done };
+                    let settle = match step {
+                        6 => Settle::Wait(at(now), at(now + 10)),
+                        7 => Settle::Later(at(now)),
+                        _ => Settle::Done,
+                    };
                     if settle == Settle::Done {
                         delivered.push(seq);
                     }
@@ -226,7 +293,7 @@ proptest! {
             }
         }
         // To the end, without failures.
-        queue = disk.queue();
+        queue = disk.queue(ordering);
         loop {
             let from = queue.read_from();
             let read: Vec<_> = events.iter().filter(|(seq, _)| *seq >= from).take(5).cloned().collect();
@@ -242,9 +309,11 @@ proptest! {
         let all: Vec<Seq> = events.iter().map(|(seq, _)| *seq).collect();
         prop_assert_eq!(&sorted, &all, "each exactly once: results were on disk");
         for order in 1..4 {
-            let mine: Vec<_> = all.iter().zip(&orders).filter(|(_, of)| **of == order).map(|(seq, _)| delivered.iter().position(|one| one == seq)).collect();
-            prop_assert!(mine.is_sorted(), "order {}: {:?}", order, mine);
+            let mine = all.iter().zip(&orders).filter(|(_, of)| **of == order);
+            let mine: Vec<_> = mine.map(|(seq, _)| delivered.iter().position(|one| one == seq)).collect();
+            prop_assert!(ordering == Ordering::None || mine.is_sorted(), "order {}: {:?}", order, mine);
         }
+        prop_assert!(ordering != Ordering::Webhook || delivered.is_sorted(), "{:?}", delivered);
         prop_assert_eq!(disk.cursor, end);
         prop_assert!(disk.finished.is_empty() && disk.waiting.is_empty() && disk.deferred.is_empty());
     }

@@ -6,14 +6,41 @@ use tokio::sync::oneshot;
 
 use super::Scheduler;
 use super::outbox::Reply;
-use crate::id::WebhookId;
+use super::replays::Replay;
+use crate::id::{Seq, WebhookId};
 use crate::model::{Health, Status, Webhook};
 
 #[derive(Debug)]
 pub(in crate::deliver) enum Command {
-    SetStatus { webhook: WebhookId, status: Status, actor: String, reply: oneshot::Sender<Result<Health, String>> },
-    Ping { webhook: WebhookId, reply: oneshot::Sender<Result<u16, String>> },
-    Backlog { webhook: WebhookId, reply: oneshot::Sender<(u64, u64)> },
+    SetStatus {
+        webhook: WebhookId,
+        status: Status,
+        actor: String,
+        reply: oneshot::Sender<Result<Health, String>>,
+    },
+    Ping {
+        webhook: WebhookId,
+        reply: oneshot::Sender<Result<u16, String>>,
+    },
+    /// Sends a delivery again.
+    Replay {
+        webhook: WebhookId,
+        replay: Box<Replay>,
+    },
+    /// Makes a delivery due that its webhook's own queue owes; tells whether it does.
+    Hurry {
+        webhook: WebhookId,
+        event: Seq,
+        reply: oneshot::Sender<bool>,
+    },
+    /// Takes back the replays of a run that are not on their way yet.
+    Withdraw {
+        run: u32,
+    },
+    Backlog {
+        webhook: WebhookId,
+        reply: oneshot::Sender<(u64, u64)>,
+    },
 }
 
 impl Scheduler {
@@ -28,6 +55,9 @@ impl Scheduler {
                 Ok(_) => self.start_ping(webhook, Some(reply)),
                 Err(fault) => _ = reply.send(Err(fault)),
             },
+            Command::Replay { webhook, replay } => self.take_replay(webhook, *replay),
+            Command::Hurry { webhook, event, reply } => _ = reply.send(self.hurry(webhook, event)),
+            Command::Withdraw { run } => self.withdraw(run),
             Command::Backlog { webhook, reply } => _ = reply.send(self.backlog(webhook)),
         }
     }
@@ -52,6 +82,7 @@ impl Scheduler {
         if status == Status::Active {
             slot.queue.hurry();
         }
+        slot.breaker_moved();
         let health = slot.health.clone();
         self.outbox.health.insert(id, health.clone());
         self.outbox.replies.push(Reply::Status(reply, health));

@@ -4,10 +4,14 @@
 //! bring is an event of the loop like a due time or a changed webhook. Results of all webhooks that came while the last
 //! commit was under way go to disk together; only then does the next delivery of their groups go out.
 
+mod alerts;
 mod attempts;
 mod commands;
 mod journal;
 mod outbox;
+mod pace;
+mod replays;
+mod results;
 mod slots;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -15,6 +19,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinSet};
+use tokio::time::Instant;
 
 use super::attempt::Report;
 use super::client::Client;
@@ -29,6 +34,8 @@ use crate::store::Store;
 
 pub(super) use commands::Command;
 use outbox::{Batch, Outbox};
+use pace::Hosts;
+pub(super) use replays::{Replay, Replayed};
 use slots::Slot;
 
 /// Attempts of all webhooks at once, with those whose result is not on disk yet.
@@ -46,6 +53,9 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// How long the state may lag behind a cursor that passed only events of no interest.
 const CURSOR_LAG: Duration = Duration::from_secs(10);
 
+/// The machine's clock may stray so far from the one that is never set before due times are moved along.
+const CLOCK_SLACK: Duration = Duration::from_secs(2);
+
 /// When nothing is due, the loop still turns so often.
 const IDLE: Duration = Duration::from_hours(1);
 
@@ -61,6 +71,7 @@ pub(super) struct Scheduler {
     turns: VecDeque<WebhookId>,
     /// When to give a webhook a turn because something is due.
     timers: BTreeSet<(Timestamp, WebhookId)>,
+    hosts: Hosts,
     running: JoinSet<Landing>,
     flights: HashMap<task::Id, Flight>,
     reads: JoinSet<journal::Read>,
@@ -76,6 +87,10 @@ pub(super) struct Scheduler {
     cursors_at: Option<Timestamp>,
     /// When the store is asked again after it failed.
     store_at: Option<Timestamp>,
+    /// Alerts on their way.
+    alerts: JoinSet<alerts::Posted>,
+    /// What both clocks showed when the loop last turned.
+    seen: (Timestamp, Instant),
 }
 
 impl Scheduler {
@@ -89,6 +104,7 @@ impl Scheduler {
             slots: HashMap::new(),
             turns: VecDeque::new(),
             timers: BTreeSet::new(),
+            hosts: Hosts::default(),
             running: JoinSet::new(),
             flights: HashMap::new(),
             reads: JoinSet::new(),
@@ -99,6 +115,8 @@ impl Scheduler {
             unsettled: 0,
             cursors_at: None,
             store_at: None,
+            alerts: JoinSet::new(),
+            seen: (clock.now(), Instant::now()),
         }
     }
 
@@ -106,6 +124,7 @@ impl Scheduler {
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>, mut shutdown: watch::Receiver<bool>) {
         self.follow_webhooks().await;
         loop {
+            self.look_at_clock();
             self.start_reads();
             self.start_attempts();
             self.start_commit();
@@ -115,6 +134,7 @@ impl Scheduler {
                 Some(landed) = self.running.join_next_with_id() => self.land(landed),
                 Some(batch) = self.commit.join_next() => self.committed(batch),
                 Some(read) = self.reads.join_next() => self.take_read(read),
+                Some(posted) = self.alerts.join_next() => self.posted(posted),
                 Ok(()) = self.head.changed() => self.look_at_journal(),
                 Ok(()) = self.webhooks.changed() => self.follow_webhooks().await,
                 Some(command) = inbox.recv() => self.obey(command),
@@ -140,6 +160,7 @@ impl Scheduler {
         let now = self.now();
         while let Some((_, webhook)) = self.timers.first().copied().filter(|(due, _)| *due <= now) {
             self.timers.pop_first();
+            self.look_at_incident(webhook);
             self.give_turn(webhook);
         }
         if self.cursors_at.take_if(|at| *at <= now).is_some() {
@@ -148,6 +169,25 @@ impl Scheduler {
         if self.store_at.take_if(|at| *at <= now).is_some() {
             self.follow_webhooks().await;
             self.look_at_journal();
+        }
+    }
+
+    /// Where somebody has set the machine's clock, everything that is due moves along: a gap lasts as long as it was meant to.
+    fn look_at_clock(&mut self) {
+        let (now, instant) = (self.now(), Instant::now());
+        let expected = self.seen.0.plus(instant.duration_since(self.seen.1));
+        self.seen = (now, instant);
+        let set = now.as_millis().saturating_sub(expected.as_millis());
+        if u128::from(set.unsigned_abs()) <= CLOCK_SLACK.as_millis() {
+            return;
+        }
+        tracing::warn!(seconds = set / 1000, "the machine's clock was set; due times move along");
+        for slot in self.slots.values_mut() {
+            slot.shift(set);
+        }
+        self.timers = self.timers.iter().map(|(due, webhook)| (due.shifted(set), *webhook)).collect();
+        for at in [&mut self.cursors_at, &mut self.store_at].into_iter().flatten() {
+            *at = at.shifted(set);
         }
     }
 
@@ -184,6 +224,7 @@ impl Scheduler {
         for (_, flight) in std::mem::take(&mut self.flights) {
             let event = match &flight.cargo {
                 flight::Cargo::Delivery(ready) => ready.event.clone(),
+                flight::Cargo::Replay(replay) => Some(std::sync::Arc::clone(&replay.event)),
                 flight::Cargo::Ping(_) => None,
             };
             let report = Report::failed(FailureClass::Shutdown, "shopbell stopped before the receiver answered");

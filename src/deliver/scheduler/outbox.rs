@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
+use super::replays::Replayed;
 use super::{STORE_PAUSE, Scheduler};
 use crate::deliver::Counters;
 use crate::id::{Seq, WebhookId};
@@ -30,6 +31,7 @@ pub(super) struct Outbox {
 pub(super) enum Reply {
     Status(oneshot::Sender<Result<Health, String>>, Health),
     Ping(oneshot::Sender<Result<u16, String>>, Result<u16, String>),
+    Replay(oneshot::Sender<Replayed>, Replayed),
 }
 
 /// One commit.
@@ -105,6 +107,7 @@ impl Scheduler {
             let _ = match reply {
                 Reply::Status(caller, health) => caller.send(Ok(health)).is_ok(),
                 Reply::Ping(caller, result) => caller.send(result).is_ok(),
+                Reply::Replay(caller, result) => caller.send(result).is_ok(),
             };
         }
     }

@@ -6,16 +6,30 @@ use std::sync::Arc;
 use http::Extensions;
 
 use super::Scheduler;
-use crate::deliver::queue::Queue;
+use super::pace::{self, Bucket, Hosts};
+use super::replays::{Replay, Replays};
+use crate::clock::Timestamp;
+use crate::deliver::queue::{Queue, Ready, WAITING_MAX};
 use crate::deliver::spelling;
 use crate::id::WebhookId;
 use crate::model::record::LogEntry;
 use crate::model::{Health, Notice, NoticeKind, Status, Webhook};
 use crate::store::{StoreError, WebhookState};
 
-/// After so many failed attempts in a row a webhook has one attempt at a time, so that a dead receiver cannot hold the
-/// places of the others.
-const TROUBLED_AFTER: u32 = 5;
+/// What a webhook does with its turn.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// An attempt.
+    Go(Ready),
+    /// An attempt of a run's.
+    Replay(Box<Replay>),
+    /// Nothing before this moment.
+    At(Timestamp),
+    /// Nothing: its waiting set is full.
+    Full,
+    /// Nothing until something changes.
+    Nothing,
+}
 
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -23,6 +37,12 @@ pub(super) struct Slot {
     pub(super) webhook: Option<Arc<Webhook>>,
     pub(super) health: Health,
     pub(super) queue: Queue,
+    /// What runs send again.
+    pub(super) replays: Replays,
+    /// `host:port` of its URL.
+    pub(super) host: Arc<str>,
+    /// Its rate, where it has one.
+    bucket: Option<Bucket>,
     /// How header names are spelt.
     pub(super) spelling: Extensions,
     /// It stands in the line of those that may have something to send.
@@ -44,9 +64,60 @@ impl Slot {
         !self.pinging && self.webhook.as_deref().is_some_and(|webhook| self.health.ping_due(webhook))
     }
 
-    /// Attempts it may have at once.
-    pub(super) fn allowance(&self, webhook: &Webhook) -> usize {
-        if self.health.failed_attempts >= TROUBLED_AFTER { 1 } else { webhook.concurrency.max(1) }
+    /// What may go out at `now`; what does counts as in flight from here on.
+    pub(super) fn turn(&mut self, webhook: &Webhook, now: Timestamp, hosts: &mut Hosts) -> Turn {
+        let busy = self.queue.busy() + self.replays.busy();
+        if busy >= self.health.allowance(webhook) || hosts.park(&self.host, webhook.id) {
+            return Turn::Nothing;
+        }
+        if let Some(at) = self.bucket.as_mut().map(|bucket| bucket.next(now)).filter(|at| *at > now) {
+            return Turn::At(at);
+        }
+        let go = match self.health.probe_due() {
+            Some(due) if due > now => return Turn::At(due),
+            // One probe at a time, whoever's delivery it is.
+            Some(_) if busy > 0 => None,
+            Some(_) => self.queue.next_probe().map(Turn::Go).or_else(|| self.replays.next(true).map(Turn::Replay)),
+            None if self.replays.go_first() => self.replays.next(false).map(Turn::Replay),
+            None => self.queue.next(now).map(Turn::Go).or_else(|| self.replays.next(false).map(Turn::Replay)),
+        };
+        if let Some(go) = go {
+            if let Some(bucket) = &mut self.bucket {
+                bucket.take();
+            }
+            return go;
+        }
+        match self.queue.next_due() {
+            _ if self.queue.set_aside().0 >= WAITING_MAX => Turn::Full,
+            Some(due) if due > now => Turn::At(due),
+            _ => Turn::Nothing,
+        }
+    }
+
+    /// The breaker may have opened or closed.
+    pub(super) fn breaker_moved(&mut self) {
+        self.queue.stop(self.health.probe_due().is_some());
+    }
+
+    /// The clock was set.
+    pub(super) fn shift(&mut self, millis: i64) {
+        self.queue.shift(millis);
+        self.health.shift(millis);
+        if let Some(bucket) = &mut self.bucket {
+            bucket.shift(millis);
+        }
+    }
+
+    /// Goes on with another table, or with its first.
+    fn take_table(&mut self, webhook: &Arc<Webhook>, now: Timestamp) {
+        self.host = pace::host(&webhook.url);
+        self.queue.order(webhook.ordering);
+        match (webhook.rate, &self.bucket) {
+            (Some(rate), Some(bucket)) if bucket.is_for(rate) => {}
+            (rate, _) => self.bucket = rate.map(|rate| Bucket::new(rate, now)),
+        }
+        self.webhook = Some(Arc::clone(webhook));
+        self.breaker_moved();
     }
 }
 
@@ -70,7 +141,7 @@ impl Scheduler {
     }
 
     async fn follow(&mut self, webhook: &Arc<Webhook>) -> Result<(), StoreError> {
-        let id = webhook.id;
+        let (id, now) = (webhook.id, self.now());
         if !self.slots.contains_key(&id) {
             let state = self.means.store.webhook_state(id).await?;
             let slot = self.first_sight(webhook, state);
@@ -83,14 +154,15 @@ impl Scheduler {
         if slot.spelling.is_empty() || !slot.webhook.as_deref().is_some_and(spelt) {
             slot.spelling = spelling::learn(&webhook.headers).await;
         }
-        if slot.health.follow_file(webhook) {
-            let text =
-                format!("webhook {}: its file changed, so it is {} again", webhook.name, webhook.status.as_str());
-            self.outbox.health.insert(id, slot.health.clone());
-            self.notice(id, text);
+        let followed = slot.health.follow_file(webhook);
+        slot.take_table(webhook, now);
+        if let Some(due) = slot.health.alert_due() {
+            self.timers.insert((due, id));
         }
-        if let Some(slot) = self.slots.get_mut(&id) {
-            slot.webhook = Some(Arc::clone(webhook));
+        if let Some(overlay) = followed {
+            self.outbox.health.insert(id, slot.health.clone());
+            let then = if overlay { webhook.status.as_str() } else { "tried" };
+            self.notice(id, format!("webhook {}: its file changed, so it is {then} again", webhook.name));
         }
         Ok(())
     }
@@ -98,14 +170,16 @@ impl Scheduler {
     /// A webhook the state does not know starts at the head of the journal, with a ping owed.
     fn first_sight(&mut self, webhook: &Webhook, state: WebhookState) -> Slot {
         let (id, mut health, fresh) = (webhook.id, state.health.clone(), state.cursor.0 == 0);
-        let mut queue = Queue::new(id, state);
+        let mut queue = Queue::new(id, webhook.ordering, state, self.now());
         if fresh {
             queue.start_at(*self.head.borrow());
             health.pending_delivery = true;
             self.outbox.health.insert(id, health.clone());
             self.outbox.touched.insert(id);
         }
-        Slot { webhook: None, health, queue, spelling: Extensions::new(), has_turn: false, pinging: false }
+        let (host, spelling) = (pace::host(&webhook.url), Extensions::new());
+        let replays = Replays::default();
+        Slot { webhook: None, health, queue, replays, host, bucket: None, spelling, has_turn: false, pinging: false }
     }
 
     /// Something of a webhook changed that may let it read, ping or send.

@@ -21,6 +21,7 @@ fn shop() -> Shop {
         redact: Vec::new(),
         ignore: Vec::new(),
         vars,
+        alert: None,
         wc_version: "9".into(),
         wp_version: "6".into(),
     }

@@ -18,6 +18,7 @@ mod matcher;
 mod never;
 mod parts;
 mod path;
+mod receiver;
 mod report;
 mod shop;
 mod status;

@@ -172,7 +172,7 @@ impl Report {
 /// A line without the secrets written out in it: diagnostics reach logs and pages. Places stay where they are.
 fn masked(line: &str) -> String {
     static SECRET: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r#"(?i)(\bsec\w*\s*[=:]\s*["'])([^"']*)"#).ok());
+        LazyLock::new(|| Regex::new(r#"(?i)(\b(?:sec\w*|client_key)\s*[=:]\s*\[?\s*["'])([^"']*)"#).ok());
     let Some(secret) = &*SECRET else { return line.to_owned() };
     let stars = |found: &Captures<'_>| format!("{}{}", &found[1], "*".repeat(found[2].chars().count()));
     secret.replace_all(line, stars).into_owned()
@@ -189,6 +189,8 @@ mod tests {
             ("a = { url = \"u\", secret = 'é1' }", "a = { url = \"u\", secret = '**' }"),
             ("secrt='x'", "secrt='*'"),
             ("secret = { env = \"NAME\" }", "secret = { env = \"NAME\" }"),
+            ("secret_previous = [\"old\"]", "secret_previous = [\"***\"]"),
+            ("tls.client_key = \"key\"", "tls.client_key = \"***\""),
             ("on = \"GET /\"", "on = \"GET /\""),
         ];
         for (line, expected) in rows {

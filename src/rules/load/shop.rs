@@ -8,6 +8,7 @@ use super::super::rule::Shop;
 use super::conditions::{HEAD_ROOTS, tables};
 use super::event::globs;
 use super::loader::{Keys, Loader};
+use super::receiver;
 use super::tree::{Entry, Node, Toml};
 use super::url;
 
@@ -24,8 +25,9 @@ const KEYS: Keys = Keys {
         "redact",
         "wc_version",
         "wp_version",
+        "alert",
     ],
-    later: &["alert"],
+    later: &[],
 };
 
 /// What `User-Agent` says where `[shop]` does not.
@@ -64,6 +66,7 @@ impl Default for Shop {
             redact: Vec::new(),
             ignore: Vec::new(),
             vars: Map::new(),
+            alert: None,
             wc_version: WC_VERSION.to_owned(),
             wp_version: WP_VERSION.to_owned(),
         }
@@ -120,6 +123,7 @@ pub(super) fn shop(loader: &mut Loader, entry: &Entry) -> (Shop, Vec<(String, No
             "off" => off = loader.texts(key, node).into_iter().map(|(text, node)| (text, node.clone())).collect(),
             "ignore" => shop.ignore = tables(loader, key, node, HEAD_ROOTS),
             "redact" => shop.redact = globs(loader, key, node),
+            "alert" => shop.alert = receiver::alert(loader, node),
             "wc_version" => version(loader, key, node, &mut shop.wc_version),
             "wp_version" => version(loader, key, node, &mut shop.wp_version),
             _ => {}

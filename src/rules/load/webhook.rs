@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::model::{RetrySchedule, Secret, Status, TopicPattern, Webhook};
+use crate::model::{Ordering, RetrySchedule, Secret, Status, TopicPattern, Webhook, WebhookId};
 
 use super::super::expr::Scope;
 use super::super::rule::{KeyConfig, SecretSource, WebhookConfig};
 use super::loader::{Keys, Loader};
+use super::receiver::{self, filled, secret};
 use super::tree::{Entry, Node, Table, Toml};
 use super::url;
 
@@ -27,8 +28,15 @@ const KEYS: Keys = Keys {
         "max_delivery_failures",
         "hold_when_paused",
         "json_escape",
+        "rate",
+        "ordering",
+        "tls",
+        "secret_previous",
+        "id",
+        "created_by",
+        "api_version",
     ],
-    later: &["rate", "ordering", "tls", "secret_previous", "id", "created_by", "api_version"],
+    later: &[],
 };
 
 const KEY_KEYS: Keys = Keys { known: &["key", "secret", "permission", "default"], later: &[] };
@@ -43,6 +51,9 @@ const GAPS: usize = 50;
 const CONCURRENCY: i64 = 256;
 /// Most of `max_delivery_failures`.
 const FAILURES: i64 = 1_000_000;
+
+/// Highest `id`: what JSON readers take for a whole number everywhere.
+const IDS: i64 = 9_007_199_254_740_991;
 
 /// Headers a delivery sets itself, or that would break it.
 const RESERVED: [&str; 10] = [
@@ -75,12 +86,22 @@ pub(super) fn webhook(loader: &mut Loader, entry: &Entry) -> Option<WebhookConfi
         topics: get("topic").map_or_else(Vec::new, |node| topics(loader, node)),
         url: get("url").and_then(|node| url::http(loader, "url", node)).unwrap_or_default(),
         secret: get("secret").and_then(|node| secret(loader, node)),
+        old_secrets: get("secret_previous").map_or_else(Vec::new, |node| receiver::old_secrets(loader, node)),
+        tls: get("tls").and_then(|node| receiver::tls(loader, node)),
+        api_version: get("api_version").and_then(|node| api_version(loader, node)).unwrap_or(Webhook::API_VERSION),
+        id: get("id")
+            .and_then(|node| loader.integer("id", node, 1..=IDS))
+            .and_then(|id| u64::try_from(id).ok())
+            .map(WebhookId),
+        created_by: get("created_by").and_then(|node| filled(loader, "created_by", node)),
         status: get("status").map_or(Status::Active, |node| status(loader, node)),
         filter: get("filter").and_then(|node| loader.truth("filter", node, Scope::Filter)),
         headers: get("headers").map_or_else(Vec::new, |node| headers(loader, node)),
         retry: get("retry").map_or_else(RetrySchedule::default, |node| retry(loader, node)),
         timeout: get("timeout").and_then(|n| loader.duration("timeout", n, TIMEOUT)).unwrap_or(Webhook::TIMEOUT),
         concurrency: count(loader, table, "concurrency", CONCURRENCY).unwrap_or(Webhook::CONCURRENCY),
+        rate: get("rate").and_then(|node| receiver::rate(loader, node)),
+        ordering: get("ordering").map_or_else(Ordering::default, |node| ordering(loader, node)),
         max_delivery_failures: count(loader, table, "max_delivery_failures", FAILURES)
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(Webhook::MAX_DELIVERY_FAILURES),
@@ -117,15 +138,6 @@ fn count(loader: &mut Loader, table: &Table, key: &str, most: i64) -> Option<usi
     loader.integer(key, node, 1..=most).and_then(|count| usize::try_from(count).ok())
 }
 
-fn filled(loader: &mut Loader, what: &str, node: &Node) -> Option<String> {
-    let text = loader.text(what, node)?;
-    if text.trim().is_empty() {
-        loader.report.error(node.at, format!("`{what}` is empty"), None);
-        return None;
-    }
-    Some(text)
-}
-
 fn topics(loader: &mut Loader, node: &Node) -> Vec<TopicPattern> {
     let texts = loader.texts("topic", node);
     if node.is_empty_list() {
@@ -153,30 +165,21 @@ fn status(loader: &mut Loader, node: &Node) -> Status {
     }
 }
 
-/// A literal, `{ env = "…" }` or `{ file = "…" }`.
-fn secret(loader: &mut Loader, node: &Node) -> Option<SecretSource> {
-    const SOURCES: Keys = Keys { known: &["env", "file"], later: &[] };
-    const HINT: &str = "write a text, { env = \"NAME\" } or { file = \"path\" }";
-    match &node.toml {
-        Toml::Text(_) => filled(loader, "secret", node).map(|text| SecretSource::Literal(Secret::new(text))),
-        Toml::Table(table) => {
-            loader.strict(table, SOURCES, "`secret`");
-            match table.entries.as_slice() {
-                [entry] if entry.key == "env" => filled(loader, "env", &entry.node).map(SecretSource::Env),
-                [entry] if entry.key == "file" => filled(loader, "file", &entry.node).map(SecretSource::File),
-                [_] => None,
-                _ => {
-                    loader.report.error(node.at, "a secret has one source", HINT.to_owned());
-                    None
-                }
-            }
-        }
-        // What was found is not shown: it may be the secret.
-        _ => {
-            loader.report.error(node.at, "`secret` must be a string or a table", HINT.to_owned());
-            None
-        }
+fn ordering(loader: &mut Loader, node: &Node) -> Ordering {
+    match loader.word("ordering", node, &["resource", "webhook", "none"]).as_deref() {
+        Some("webhook") => Ordering::Webhook,
+        Some("none") => Ordering::None,
+        _ => Ordering::Resource,
     }
+}
+
+/// 1, 2 or 3, or WooCommerce's own word for it: `wp_api_v3`.
+fn api_version(loader: &mut Loader, node: &Node) -> Option<u8> {
+    if let Toml::Text(_) = node.toml {
+        let word = loader.word("api_version", node, &["wp_api_v1", "wp_api_v2", "wp_api_v3"])?;
+        return word.bytes().last().map(|digit| digit.saturating_sub(b'0'));
+    }
+    loader.integer("api_version", node, 1..=3).and_then(|version| u8::try_from(version).ok())
 }
 
 fn headers(loader: &mut Loader, node: &Node) -> Vec<(String, String)> {

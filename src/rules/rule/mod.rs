@@ -20,7 +20,7 @@ pub use find::{Column, Extract, Find, Markup, Pick, Source, What};
 pub use flash::{Flash, FlashWanted};
 pub use graphql::{FieldPart, GraphqlOk, GraphqlRule};
 pub use value::{KeySource, PayloadMode, SourcePath, ValueTree};
-pub use webhook::{KeyConfig, SecretSource, WebhookConfig};
+pub use webhook::{AlertSource, KeyConfig, OldSecretSource, SecretSource, TlsSource, WebhookConfig};
 
 /// A whole rules directory, compiled; immutable.
 #[derive(Debug)]
@@ -71,6 +71,8 @@ pub struct Shop {
     pub ignore: Vec<Vec<Condition>>,
     /// Root `vars` of expressions: `[vars]` overlaid by `[shop.vars]`.
     pub vars: Map<String, Value>,
+    /// Where an operator wants to be told about failing webhooks.
+    pub alert: Option<AlertSource>,
     /// WooCommerce version in `User-Agent`.
     pub wc_version: String,
     /// WordPress version in `User-Agent`.

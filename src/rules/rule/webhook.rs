@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{RetrySchedule, Secret, Status, TopicPattern};
+use crate::model::{Ordering, Rate, RetrySchedule, Secret, Status, Timestamp, TopicPattern, WebhookId};
 use crate::rules::expr::Expr;
 
 use super::Place;
@@ -16,6 +16,35 @@ pub enum SecretSource {
     Env(String),
     /// From a file, one trailing newline cut.
     File(String),
+}
+
+/// One of `secret_previous`: it signs beside the new one until a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldSecretSource {
+    /// The secret.
+    pub secret: SecretSource,
+    /// It signs no longer from this moment on.
+    pub until: Timestamp,
+}
+
+/// `tls.*`: where PEM texts come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsSource {
+    /// Certificates trusted beside the machine's roots.
+    pub ca: Option<SecretSource>,
+    /// Our certificate chain, and its private key.
+    pub client: Option<(SecretSource, SecretSource)>,
+}
+
+/// `[shop] alert`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertSource {
+    /// Where it stands.
+    pub place: Place,
+    /// Where alerts are posted to.
+    pub url: String,
+    /// What they are signed with.
+    pub secret: SecretSource,
 }
 
 /// `[webhook.NAME]`.
@@ -33,6 +62,16 @@ pub struct WebhookConfig {
     pub url: String,
     /// What they are signed with.
     pub secret: Option<SecretSource>,
+    /// Secrets of before, during a rotation.
+    pub old_secrets: Vec<OldSecretSource>,
+    /// Certificates and keys of its own.
+    pub tls: Option<TlsSource>,
+    /// Version of WooCommerce's REST API its client knows.
+    pub api_version: u8,
+    /// Its id, where it was made over the API.
+    pub id: Option<WebhookId>,
+    /// Who made it over the API.
+    pub created_by: Option<String>,
     /// Status.
     pub status: Status,
     /// Which events of those topics; roots `topic resource event id key payload`.
@@ -45,6 +84,10 @@ pub struct WebhookConfig {
     pub timeout: Duration,
     /// Attempts in flight at once.
     pub concurrency: usize,
+    /// Attempts in a span of time.
+    pub rate: Option<Rate>,
+    /// Which deliveries leave in order.
+    pub ordering: Ordering,
     /// Consecutive failed deliveries after which it is disabled.
     pub max_delivery_failures: u32,
     /// Whether events are kept while it is paused.

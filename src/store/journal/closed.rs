@@ -1,6 +1,7 @@
 //! Partitions that are not written any more: opened when they are read, compared with their seals, mended, removed.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::MutexGuard;
 
@@ -36,6 +37,15 @@ pub(in crate::store) struct Closed {
     pub(in crate::store) bytes: u64,
     /// Whether this process has compared it with `sealed.json`.
     pub(in crate::store) verified: bool,
+    /// Length of its data file when it was last looked at: a shorter one has lost something since.
+    data_bytes: u64,
+}
+
+impl Closed {
+    /// The closed partition in `dir`.
+    pub(in crate::store) fn new(dir: &Path, sealed: Sealed, verified: bool) -> Self {
+        Self { sealed, bytes: directory_bytes(dir), verified, data_bytes: data_bytes(dir) }
+    }
 }
 
 impl Shelf {
@@ -58,6 +68,15 @@ impl Journal {
         Ok(due.is_some())
     }
 
+    /// Has a closed partition compared with its seal again when it is read next.
+    pub(super) fn suspect(&self, first: u64) {
+        let mut shelf = lock(&self.shelf);
+        shelf.open.retain(|(open, _)| *open != first);
+        if let Some(closed) = shelf.closed.get_mut(&first) {
+            closed.verified = false;
+        }
+    }
+
     /// Removes the oldest closed partition; its directory is gone then, and its disk free.
     pub(in crate::store) fn remove_oldest(&self) -> Result<Option<Closed>, StoreError> {
         let mut shelf = lock(&self.shelf);
@@ -70,7 +89,7 @@ impl Journal {
         shelf.open.retain(|(open, _)| *open != first);
         shelf.closed.remove(&first);
         let dir = self.dir.join(directory_name(first));
-        std::fs::remove_dir_all(&dir).map_err(|error| failing(&dir, &error))?;
+        fs::remove_dir_all(&dir).map_err(|error| failing(&dir, &error))?;
         Ok(Some(closed))
     }
 
@@ -88,15 +107,18 @@ impl Journal {
         }
         let Some(closed) = shelf.closed.get(&first).cloned() else { return Ok(None) };
         let dir = self.dir.join(directory_name(first));
+        // Before it is opened: the engine makes a short file longer again.
+        let untouched = closed.verified && data_bytes(&dir) >= closed.data_bytes;
         let opened = if dir.is_dir() { Disk::open(&dir, CLOSED_CACHE) } else { Err(gone(&dir)) };
         let fits = opened.and_then(|disk| {
-            let whole = closed.verified || closed.sealed.fits(&survey(&disk, first, |_| Ok(()))?);
+            let whole = untouched || closed.sealed.fits(&survey(&disk, first, |_| Ok(()))?);
             Ok(whole.then_some(disk))
         });
         let disk = match fits {
             Ok(Some(disk)) => {
                 if let Some(closed) = shelf.closed.get_mut(&first) {
                     closed.verified = true;
+                    closed.data_bytes = data_bytes(&dir);
                 }
                 disk
             }
@@ -125,9 +147,13 @@ impl Journal {
             shelf.ledger.gaps.push((new.last + 1, sealed.last));
             shelf.ledger.write(&self.dir)?;
         }
-        shelf.closed.insert(sealed.first, Closed { bytes: directory_bytes(&dir), sealed: new, verified: true });
+        shelf.closed.insert(sealed.first, Closed::new(&dir, new, true));
         Ok(Some(disk))
     }
+}
+
+fn data_bytes(dir: &Path) -> u64 {
+    fs::metadata(dir.join("db")).map_or(0, |data| data.len())
 }
 
 fn gone(dir: &Path) -> StoreError {

@@ -1,5 +1,6 @@
 //! The binary as people and scripts meet it: exit codes, stdout and stderr together.
 
+mod deliveries; // the log, deliveries, runs, erase
 mod files; // check, init, replay: no process, no network
 mod refused;
 mod running; // a process, and the commands that talk to it // what does not start, and what it says

@@ -16,11 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Bench, demo_rules, told};
 
 /// For anything that has to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 type Arrived = Arc<Mutex<Vec<(String, String, Vec<u8>)>>>;
 
-async fn serve(app: axum::Router) -> SocketAddr {
+pub(super) async fn serve(app: axum::Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -35,8 +35,8 @@ async fn receive(State(arrived): State<Arrived>, headers: HeaderMap, body: Bytes
 }
 
 /// A running shopbell; ended when dropped.
-struct Running {
-    child: Child,
+pub(super) struct Running {
+    pub(super) child: Child,
     proxy: String,
 }
 
@@ -48,7 +48,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    async fn start(bench: &Bench, shop: SocketAddr) -> Self {
+    pub(super) async fn start(bench: &Bench, shop: SocketAddr) -> Self {
         let upstream = format!("http://{shop}");
         let mut command = bench.command(&[
             "run",
@@ -75,7 +75,7 @@ impl Running {
     }
 
     /// Sends SIGTERM and gives the exit code.
-    async fn stop(mut self) -> Option<i32> {
+    pub(super) async fn stop(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let ended = async {
@@ -90,7 +90,7 @@ impl Running {
     }
 
     /// Posts a form through shopbell; the answer's head comes back.
-    async fn post(&self, path: &str, form: &str) -> String {
+    pub(super) async fn post(&self, path: &str, form: &str) -> String {
         let mut stream = TcpStream::connect(&self.proxy).await.unwrap();
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -104,17 +104,17 @@ impl Running {
     }
 }
 
-async fn run(bench: &Bench, args: &[&str]) -> std::process::Output {
+pub(super) async fn run(bench: &Bench, args: &[&str]) -> std::process::Output {
     let mut command = bench.command(args);
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
-async fn said(bench: &Bench, args: &[&str]) -> String {
+pub(super) async fn said(bench: &Bench, args: &[&str]) -> String {
     told(&run(bench, args).await, bench.dir.path())
 }
 
 /// Runs a command again and again until what it says fits.
-async fn until(bench: &Bench, args: &[&str], fits: impl Fn(&str) -> bool) -> String {
+pub(super) async fn until(bench: &Bench, args: &[&str], fits: impl Fn(&str) -> bool) -> String {
     let again = async {
         loop {
             let said = said(bench, args).await;

@@ -137,6 +137,48 @@ async fn a_stop_waits_for_attempts_and_what_it_drops_goes_out_again() {
     assert!(shutdown.contains("shutdown") && lines.contains("\"shutdown\""), "{lines}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stop_with_256_attempts_in_flight_keeps_what_comes_home_and_sends_the_rest_again() {
+    let data = tempfile::tempdir().unwrap();
+    let ids: Vec<u64> = (1..=32).collect();
+    let table = |id: &u64| Webhook { timeout: Duration::from_mins(1), ..webhook(*id) };
+    let webhooks: Vec<Webhook> = ids.iter().map(table).collect();
+    let mut rig = Rig::start(data.path(), webhooks.clone()).await;
+    for order in 0..10 {
+        rig.event(&order.to_string(), &ids).await;
+    }
+    let mut calls = Vec::new();
+    for _ in 0..256 {
+        calls.push(rig.call().await);
+    }
+    rig.settle().await;
+    assert!(rig.call_now().is_none());
+    rig.order_stop();
+    let mut open = calls.split_off(128);
+    for call in calls {
+        call.answer(200);
+    }
+    rig.outcomes(128).await;
+    assert!(rig.call_now().is_none(), "nothing new is begun");
+    tokio::time::advance(Duration::from_secs(25)).await;
+    rig.stopped().await;
+    let name = |call: &super::rig::Call| call.header("x-wc-webhook-delivery-id").to_owned();
+    let mut dropped: Vec<String> = open.drain(..).map(|call| name(&call)).collect();
+
+    let mut rig = Rig::start(data.path(), webhooks).await;
+    let mut again = Vec::new();
+    for _ in 0..320 - 128 {
+        let call = rig.call().await;
+        again.push(name(&call));
+        call.answer(200);
+    }
+    rig.outcomes(320).await;
+    assert!(rig.call_now().is_none(), "what came home is not sent again");
+    dropped.retain(|id| !again.contains(id));
+    assert!(dropped.is_empty(), "with the same ids");
+    assert!(ids.iter().all(|id| rig.store.health(WebhookId(*id)).failed_attempts == 0), "a stop is nobody's failure");
+}
+
 /// What a kill leaves: the runtime is dropped with everything on it, and nobody says goodbye.
 #[test]
 fn after_a_crash_deliveries_go_on_with_the_same_ids() {

@@ -1,10 +1,19 @@
 //! Scheduling, retries, signatures, the address guard.
 //!
-//! `order`, `failures` and `lifecycle` run on paused time over a real store with a client whose answers the test gives;
-//! `wire` runs on real sockets.
+//! `order`, `failures`, `breaker`, `alerts`, `fairness`, `clock`, `lifecycle` and `runs` run on paused time over a real store with a client whose answers the test gives;
+//! `wire`, `receivers`, `tls` and `edits` run on real sockets.
 
+mod alerts;
+mod breaker;
+mod clock;
+mod edits;
 mod failures;
+mod fairness;
 mod lifecycle;
 mod order;
+mod real;
+mod receivers;
 mod rig;
+mod runs;
+mod tls;
 mod wire;

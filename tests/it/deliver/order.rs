@@ -78,7 +78,7 @@ async fn behind_a_failing_order_its_own_wait_and_others_go_on() {
         let call = rig.call().await;
         let failing = call.body == body("7");
         assert!(seen.insert(call.body.clone()));
-        call.answer(if failing { 503 } else { 200 });
+        call.answer(if failing { 500 } else { 200 });
     }
     rig.outcomes(2).await;
     rig.logged(3).await;

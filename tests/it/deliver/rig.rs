@@ -40,7 +40,11 @@ impl Call {
         let response = headers
             .iter()
             .fold(Response::builder().status(status), |response, (name, value)| response.header(*name, *value));
-        let body = Full::new(Bytes::new()).map_err(BoxError::from).boxed_unsync();
+        self.answer_whole(response, Full::new(Bytes::new()).map_err(BoxError::from).boxed_unsync());
+    }
+
+    /// An answer whose body the test makes.
+    pub(super) fn answer_whole(self, response: http::response::Builder, body: AnswerBody) {
         self.answer.send(response.body(body).expect("a response")).expect("the attempt waits");
     }
 }
@@ -79,9 +83,13 @@ pub(super) struct Rig {
 impl Rig {
     /// A deliverer over the store in `data`, with these webhooks in force.
     pub(super) async fn start(data: &Path, webhooks: Vec<Webhook>) -> Self {
+        Self::start_at(data, webhooks, Clock::simulated(BASE)).await
+    }
+
+    /// The same by another clock.
+    pub(super) async fn start_at(data: &Path, webhooks: Vec<Webhook>, clock: Clock) -> Self {
         let (still, running) = std::sync::mpsc::channel();
         tokio::task::spawn_blocking(move || running.recv());
-        let clock = Clock::simulated(BASE);
         let path = data.to_owned();
         let opening = tokio::task::spawn_blocking(move || Store::open(&path, Options::default(), clock));
         let (store, _) = opening.await.expect("no panic").expect("the store opens");
@@ -141,8 +149,10 @@ impl Rig {
         panic!("no attempt within {limit:?}");
     }
 
-    async fn log(&self, kind: &str) -> Vec<LogEntry> {
-        let query = LogQuery { limit: 10_000, kinds: vec![kind.to_owned()], ..LogQuery::default() };
+    /// The newest thousand entries of a kind, of a webhook where one is named; oldest first.
+    async fn log(&self, kind: &str, webhook: Option<&str>) -> Vec<LogEntry> {
+        let webhook = webhook.map(str::to_owned);
+        let query = LogQuery { limit: 1_000, kinds: vec![kind.to_owned()], webhook, ..LogQuery::default() };
         let lines = self.store.search(query).await.expect("the log is searched");
         let entries = lines.into_iter().rev().filter_map(|line| match line {
             LogLine::Log { entry, .. } => Some(entry),
@@ -153,18 +163,19 @@ impl Rig {
 
     /// Attempts in the log without pings, oldest first.
     pub(super) async fn attempts(&self) -> Vec<Attempt> {
-        let attempt = |entry| match entry {
-            LogEntry::Attempt(attempt) if !attempt.delivery.is_empty() => Some(*attempt),
-            _ => None,
-        };
-        self.log("attempt").await.into_iter().filter_map(attempt).collect()
+        self.log("attempt", None).await.into_iter().filter_map(attempt).collect()
+    }
+
+    /// Those of one webhook.
+    pub(super) async fn attempts_of(&self, webhook: &str) -> Vec<Attempt> {
+        self.log("attempt", Some(webhook)).await.into_iter().filter_map(attempt).collect()
     }
 
     /// Waits until so many deliveries have ended, and gives their ends, oldest first.
     pub(super) async fn outcomes(&self, count: usize) -> Vec<Outcome> {
         loop {
             let outcome = |entry| if let LogEntry::Outcome(outcome) = entry { Some(*outcome) } else { None };
-            let outcomes: Vec<Outcome> = self.log("outcome").await.into_iter().filter_map(outcome).collect();
+            let outcomes: Vec<Outcome> = self.log("outcome", None).await.into_iter().filter_map(outcome).collect();
             if outcomes.len() >= count {
                 return outcomes;
             }
@@ -183,10 +194,20 @@ impl Rig {
         }
     }
 
+    /// Waits for a notice that says so.
+    pub(super) async fn noticed(&self, so: &str) -> String {
+        loop {
+            if let Some(text) = self.notices().await.into_iter().find(|text| text.contains(so)) {
+                return text;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Texts of the notices in the log, oldest first.
     pub(super) async fn notices(&self) -> Vec<String> {
         let notice = |entry| if let LogEntry::Notice(notice) = entry { Some(notice.text) } else { None };
-        self.log("notice").await.into_iter().filter_map(notice).collect()
+        self.log("notice", None).await.into_iter().filter_map(notice).collect()
     }
 
     /// Waits until so many attempts are in the log.
@@ -205,6 +226,13 @@ impl Rig {
     pub(super) async fn stopped(self) {
         self.deliverer.stopped().await;
         self.store.close().await;
+    }
+}
+
+fn attempt(entry: LogEntry) -> Option<Attempt> {
+    match entry {
+        LogEntry::Attempt(attempt) if !attempt.delivery.is_empty() => Some(*attempt),
+        _ => None,
     }
 }
 

@@ -38,7 +38,12 @@ async fn writes_are_visible_when_commit_returns_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let group = ("order".to_owned(), Identity::Id("7".to_owned()));
-    let waiting = Waiting { attempts: 2, due: Timestamp::from_millis(NOW + 5_000), group: group.clone() };
+    let waiting = Waiting {
+        attempts: 2,
+        since: Timestamp::default(),
+        due: Timestamp::from_millis(NOW + 5_000),
+        group: group.clone(),
+    };
     let health = Health { failure_count: 3, ..Health::default() };
     let alias = |id: Option<&str>| Write::Alias {
         resource: "customer".to_owned(),

@@ -9,7 +9,7 @@ use shopbell::model::record::EventEntry;
 use shopbell::model::{Identity, Timestamp, Waiting, WebhookName, Write};
 use shopbell::store::{LogQuery, Options, Store, StoreError};
 
-use super::support::{NOW, cursor, entry, event, ids, notice, open, open_with, partitions, remember, title};
+use super::support::{NOW, copy, cursor, entry, event, ids, notice, open, open_with, partitions, remember, title};
 
 /// Options under which every group begins a new partition.
 fn tiny() -> Options {
@@ -44,18 +44,6 @@ fn flip(path: &Path, needle: &str) {
 fn set_aside(data: &Path, room: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(data.join(room)).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.to_str().unwrap().contains(".damaged-")).collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            assert!(fs::copy(entry.path(), target).is_ok());
-        }
-    }
 }
 
 #[tokio::test]
@@ -196,7 +184,8 @@ async fn a_damaged_state_is_built_anew() {
     ];
     let webhook = WebhookId(1);
     let group = ("order".to_owned(), Identity::Id("7".to_owned()));
-    let waiting = Waiting { attempts: 2, due: Timestamp::from_millis(NOW), group: group.clone() };
+    let waiting =
+        Waiting { attempts: 2, since: Timestamp::default(), due: Timestamp::from_millis(NOW), group: group.clone() };
     for (name, damage) in damages {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) = open_with(dir.path(), tiny());
@@ -271,4 +260,44 @@ fn a_directory_has_one_owner_and_must_be_usable() {
     fs::write(&file, "").unwrap();
     let error = Store::open(&file.join("data"), Options::default(), Clock::System).unwrap_err();
     assert!(matches!(error, StoreError::Directory { .. }), "{error}");
+}
+
+/// Damage that comes while the store is open, to a closed partition that is not in use: told, and the rest served.
+#[tokio::test]
+async fn damage_while_it_runs_is_told_and_the_rest_is_served() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage, u64); 5] = [
+        ("gone", |part| fs::remove_dir_all(part).unwrap(), 5),
+        ("cut", |part| fs::OpenOptions::new().write(true).open(part.join("db")).unwrap().set_len(1_000).unwrap(), 0),
+        ("empty", |part| fs::write(part.join("db"), b"").unwrap(), 5),
+        ("flipped", |part| flip(&part.join("db"), &format!("{:01000}", 3)[900..]), 1),
+        ("leftover", |part| fs::write(part.join("snap.0000000000000000.generating"), b"half").unwrap(), 0),
+    ];
+    for (name, damage, least_lost) in damages {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        fill(&store, 1, 5).await;
+        drop(store);
+        let (store, _) = open_with(dir.path(), tiny());
+        fill(&store, 5, 12).await;
+        let all = ids(&store).await;
+        assert_eq!(all.len(), 11, "{name}: the last two closed partitions are the open ones now");
+        damage(&partitions(dir.path(), "events")[0]);
+        let found = ids(&store).await;
+        let lost: Vec<_> = all.iter().filter(|id| !found.contains(id)).collect();
+        assert!(lost.len() as u64 >= least_lost, "{name}: {lost:?}");
+        assert!(found.ends_with(&all[5..]), "{name}: what lies elsewhere is whole: {found:?}");
+        store.log(vec![notice("next")], vec![]).await.unwrap();
+        let query = LogQuery { text: Some("events journal damaged".to_owned()), ..LogQuery::default() };
+        let told = store.search(query).await.unwrap();
+        assert_eq!(told.is_empty(), lost.is_empty(), "{name}: {told:?}");
+        assert!(store.commit(vec![entry("new")], vec![]).await.is_ok(), "{name}");
+        drop(store);
+        let (store, recovery) = open_with(dir.path(), Options::default());
+        let again = ids(&store).await;
+        assert!(
+            again.starts_with(&found[..found.len().min(1)]) && again.last().unwrap() == "new",
+            "{name}: {recovery:?}"
+        );
+    }
 }

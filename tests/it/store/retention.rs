@@ -118,3 +118,28 @@ async fn what_is_remembered_is_bounded_and_the_least_recently_changed_leave() {
     store.commit(vec![], vec![remember("new", "new")]).await.unwrap();
     assert!(title(&store, "new").await.is_some() && title(&store, "0").await.is_none());
 }
+
+#[tokio::test]
+async fn a_journal_near_its_budget_says_so_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { partition_bytes: 1, ..Options::default() };
+    let (store, _) = open_with(dir.path(), options.clone());
+    store.commit(vec![], vec![cursor(1, 1)]).await.unwrap();
+    fill(&store, 4).await;
+    let bytes = store.disk_bytes();
+    drop(store);
+    // Four fifths of the budget are taken, of which nothing may go yet.
+    let budget = bytes * 9 / 10;
+    let (store, _) = open_with(dir.path(), Options { events_budget: budget, log_budget: 1 << 40, ..options.clone() });
+    for _ in 0..3 {
+        fill(&store, 1).await;
+    }
+    store.log(vec![notice("x")], vec![]).await.unwrap();
+    let query = LogQuery { text: Some("of its budget of".to_owned()), ..LogQuery::default() };
+    let told = store.search(query.clone()).await.unwrap();
+    assert_eq!((told.len(), Counters::get(&store.counters().budget_warnings)), (1, 1), "{told:?}");
+    drop(store);
+    let (store, _) = open_with(dir.path(), Options { events_budget: 1 << 40, log_budget: 1 << 40, ..options });
+    fill(&store, 1).await;
+    assert_eq!(Counters::get(&store.counters().budget_warnings), 0, "far from it nothing is said");
+}

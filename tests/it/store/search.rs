@@ -2,8 +2,8 @@
 
 use shopbell::id::{EventUid, Seq, WebhookId};
 use shopbell::model::record::{EventEntry, LogEntry};
-use shopbell::model::{Attempt, DeliveryEnd, Outcome, Phases, Timestamp, Trigger, Verdict, WebhookName, Write};
-use shopbell::store::{LogLine, LogQuery, Store};
+use shopbell::model::{Timestamp, WebhookName, Write};
+use shopbell::store::{LogLine, LogPosition, LogQuery, Options, StatusCodes, Store};
 
 use super::support::{NOW, event, notice, open};
 
@@ -11,43 +11,23 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(NOW + seconds * 1_000)
 }
 
+// As JSON, so that a field added later needs no word here.
 fn attempt(seconds: i64, webhook: u64, about: &str, topic: &str) -> LogEntry {
-    LogEntry::Attempt(Box::new(Attempt {
-        at: at(seconds),
-        webhook: WebhookId(webhook),
-        webhook_name: "erp".to_owned(),
-        event: Some(Seq(1)),
-        uid: None,
-        topic: Some(topic.parse().unwrap()),
-        about: about.to_owned(),
-        delivery: "d1".to_owned(),
-        number: 1,
-        trigger: Trigger::First,
-        url: "https://erp.example/in".to_owned(),
-        address: None,
-        status: Some(500),
-        verdict: Verdict::Ok,
-        answer_headers: vec![],
-        answer: "Kaputt: Lager Größe".to_owned(),
-        decision: String::new(),
-        phases: Phases::default(),
-    }))
+    let json = serde_json::json!({ "attempt": {
+        "at": at(seconds), "webhook": webhook, "webhook_name": "erp", "event": 1, "topic": topic, "about": about,
+        "delivery": "d1", "number": 1, "trigger": "first", "url": "https://erp.example/in", "status": 500,
+        "verdict": { "failed": { "class": "status", "text": "500" } }, "answer": "Kaputt: Lager Größe",
+    }});
+    serde_json::from_value(json).unwrap()
 }
 
 fn outcome(seconds: i64) -> LogEntry {
-    LogEntry::Outcome(Box::new(Outcome {
-        at: at(seconds),
-        webhook: WebhookId(2),
-        webhook_name: "crm".to_owned(),
-        event: Seq(1),
-        uid: EventUid([1; 16]),
-        topic: "order.created".parse().unwrap(),
-        about: "order 1".to_owned(),
-        delivery: "d2".to_owned(),
-        attempts: 3,
-        end: DeliveryEnd::Delivered,
-        failure_count: 0,
-    }))
+    let json = serde_json::json!({ "outcome": {
+        "at": at(seconds), "webhook": 2, "webhook_name": "crm", "event": 1, "uid": EventUid([1; 16]),
+        "topic": "order.created", "about": "order 1", "delivery": "d2", "attempts": 3, "end": "delivered",
+        "failure_count": 0,
+    }});
+    serde_json::from_value(json).unwrap()
 }
 
 async fn filled(dir: &std::path::Path) -> Store {
@@ -126,4 +106,95 @@ async fn a_search_reaches_over_many_windows() {
     let found = store.search(LogQuery { limit: 300, ..LogQuery::default() }).await.unwrap();
     let LogLine::Log { entry: LogEntry::Notice(notice), .. } = &found[299] else { panic!("{:?}", found[299]) };
     assert_eq!((found.len(), notice.text.as_str()), (300, "hay 700"));
+}
+
+/// Attempts of many deliveries.
+async fn many(dir: &std::path::Path, count: u64) -> Store {
+    let store = open(dir);
+    for number in 0..count {
+        let entry = serde_json::json!({ "attempt": {
+            "at": at(i64::try_from(number).unwrap()), "webhook": 1, "webhook_name": "erp", "event": number + 1,
+            "topic": "order.created", "about": format!("order {}", number % 7), "delivery": format!("d{}", number % 50),
+            "number": 1, "trigger": "first", "url": "https://erp.example/in", "status": if number % 2 == 0 { 404 } else { 503 },
+            "verdict": { "failed": { "class": "status", "text": "no" } },
+        }});
+        store.log(vec![serde_json::from_value(entry).unwrap()], Vec::new()).await.unwrap();
+    }
+    store
+}
+
+#[tokio::test]
+async fn pages_go_back_to_the_beginning_without_a_gap_or_a_repeat() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = many(dir.path(), 200).await;
+    let (mut seen, mut from) = (Vec::new(), None);
+    loop {
+        let query = LogQuery { limit: 7, kinds: vec!["attempt".to_owned()], ..LogQuery::default() };
+        let page = store.search_page(query, from).await.unwrap();
+        seen.extend(page.lines.iter().map(LogLine::at));
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let wanted: Vec<_> = (0..200).rev().map(at).collect();
+    assert_eq!(seen, wanted);
+}
+
+#[tokio::test]
+async fn what_comes_is_followed_from_a_place_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = many(dir.path(), 3).await;
+    let from = LogPosition { events: *store.head().borrow(), log: *store.log_head().borrow() };
+    let query = LogQuery { text: Some("order".to_owned()), ..LogQuery::default() };
+    let (lines, next) = store.follow(query.clone(), from).await.unwrap();
+    assert!(lines.is_empty() && next == from);
+    store.commit(vec![super::support::entry("9")], Vec::new()).await.unwrap();
+    store.log(vec![notice("order!"), notice("else")], Vec::new()).await.unwrap();
+    let (lines, next) = store.follow(query.clone(), from).await.unwrap();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(store.follow(query, next).await.unwrap().0.is_empty());
+}
+
+#[tokio::test]
+async fn filters_by_resource_status_state_and_delivery() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = many(dir.path(), 100).await;
+    let base = LogQuery { limit: 1_000, kinds: vec!["attempt".to_owned()], ..LogQuery::default() };
+    let rows = [
+        (LogQuery { status: Some("404".parse().unwrap()), ..base.clone() }, 50),
+        (LogQuery { status: Some("5xx".parse().unwrap()), ..base.clone() }, 50),
+        (LogQuery { status: Some("2xx".parse().unwrap()), ..base.clone() }, 0),
+        (LogQuery { ended_well: Some(false), ..base.clone() }, 100),
+        (LogQuery { ended_well: Some(true), ..base.clone() }, 0),
+        (LogQuery { delivery: Some("d7".to_owned()), ..base.clone() }, 2),
+        (LogQuery { resource: Some("order".to_owned()), id: Some("0".to_owned()), ..base.clone() }, 15),
+        (LogQuery { resource: Some("orde".to_owned()), ..base.clone() }, 0),
+        (LogQuery { before: Some(at(50)), since: Some(at(40)), ..base.clone() }, 10),
+    ];
+    for (query, count) in rows {
+        assert_eq!(store.search(query.clone()).await.unwrap().len(), count, "{query:?}");
+    }
+    for odd in ["", "xx", "9xx", "99", "600", "4x", "ü"] {
+        assert!(odd.parse::<StatusCodes>().is_err(), "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_found_by_its_id_with_and_without_an_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = many(dir.path(), 120).await;
+    let seqs = |found: Vec<(Seq, LogEntry)>| found.into_iter().map(|(seq, _)| seq.0).collect::<Vec<_>>();
+    assert_eq!(seqs(store.delivery("d7".to_owned()).await.unwrap()).len(), 3);
+    drop(store);
+    // The partition is closed, and gets its index from the thread that has time.
+    let options = Options { partition_bytes: 1, ..Options::default() };
+    let store = Store::open(dir.path(), options, shopbell::clock::Clock::System).unwrap().0;
+    store.log(vec![notice("closes it")], Vec::new()).await.unwrap();
+    let index = super::support::partitions(dir.path(), "log")[0].join("deliveries");
+    while !index.exists() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(seqs(store.delivery("d7".to_owned()).await.unwrap()).len(), 3);
+    assert!(store.delivery("none".to_owned()).await.unwrap().is_empty());
 }

@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+mod filter;
+
 use super::StoreError;
 use super::journal::Journal;
 use super::record::Stored;
 use super::shared::Shared;
-use crate::id::{Seq, WebhookId};
+use crate::id::Seq;
 use crate::model::record::LogEntry;
-use crate::model::{Event, Timestamp, Topic, TopicPattern};
+use crate::model::{Event, Timestamp};
+use filter::Filter;
 
 /// Lines given where the query names no limit.
 const DEFAULT_LIMIT: usize = 50;
@@ -20,6 +23,9 @@ const MAX_LIMIT: usize = 1_000;
 
 /// Records looked at by one search at most, over both journals.
 const MAX_SCANNED: u64 = 50_000;
+
+/// Records of one journal looked at by one reading forward, at most.
+const FOLLOWED: usize = 2_000;
 
 /// Sequences read at once, backwards.
 const WINDOW: u64 = 64;
@@ -44,10 +50,62 @@ pub struct LogQuery {
     pub topic: Option<String>,
     /// Id of the resource.
     pub id: Option<String>,
+    /// Word of the resource: `order`.
+    pub resource: Option<String>,
+    /// Id of a delivery.
+    pub delivery: Option<String>,
+    /// Only attempts and outcomes that went well, or only those that did not.
+    pub ended_well: Option<bool>,
+    /// Only attempts with such a status of the answer.
+    pub status: Option<StatusCodes>,
     /// Words that stand anywhere in the record.
     pub text: Option<String>,
     /// Only these kinds: `event`, `attempt`, `outcome`, `notice`.
     pub kinds: Vec<String>,
+}
+
+/// A status code, or all that begin with its first digit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusCodes {
+    first: u16,
+    last: u16,
+}
+
+impl StatusCodes {
+    fn holds(self, status: u16) -> bool {
+        (self.first..=self.last).contains(&status)
+    }
+}
+
+impl std::str::FromStr for StatusCodes {
+    type Err = String;
+    /// Reads `404` or `5xx`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let code = |text: &str| text.parse().ok().filter(|code: &u16| (100..=599).contains(code));
+        let found = match text.strip_suffix("xx") {
+            Some(digit) => code(&format!("{digit}00")).map(|first| Self { first, last: first + 99 }),
+            None => code(text).map(|first| Self { first, last: first }),
+        };
+        found.ok_or_else(|| format!("`{text}` is no status code: write 404 or 5xx"))
+    }
+}
+
+/// A place in both journals: the next sequences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPosition {
+    /// Of the events journal.
+    pub events: Seq,
+    /// Of the log.
+    pub log: Seq,
+}
+
+/// One page of a search.
+#[derive(Clone, Debug)]
+pub struct LogPage {
+    /// Lines that fit, newest first.
+    pub lines: Vec<LogLine>,
+    /// Where to go on backwards; `None` if there is no more.
+    pub next: Option<LogPosition>,
 }
 
 /// One line of the log.
@@ -84,16 +142,33 @@ impl LogLine {
 
 /// Finds lines, newest first.
 pub(super) fn search(shared: &Shared, query: &LogQuery) -> Result<Vec<LogLine>, StoreError> {
+    let mut lines = page(shared, query, None)?.lines;
+    lines.truncate(limit(query));
+    Ok(lines)
+}
+
+const fn limit(query: &LogQuery) -> usize {
+    match query.limit {
+        0 => DEFAULT_LIMIT,
+        limit if limit > MAX_LIMIT => MAX_LIMIT,
+        limit => limit,
+    }
+}
+
+/// Finds lines before a place, newest first; windows once looked at are given whole.
+pub(super) fn page(shared: &Shared, query: &LogQuery, before: Option<LogPosition>) -> Result<LogPage, StoreError> {
     let filter = Filter::new(shared, query)?;
-    let limit = if query.limit == 0 { DEFAULT_LIMIT } else { query.limit.min(MAX_LIMIT) };
-    let mut sides = [
-        Side::new(&shared.events, filter.kind("event")),
-        Side::new(&shared.log, ["attempt", "outcome", "notice"].iter().any(|kind| filter.kind(kind))),
-    ];
+    let [mut events, mut log] = wanted(shared, &filter);
+    if let Some(before) = before {
+        events.start_before(before.events.0);
+        log.start_before(before.log.0);
+    }
+    let mut sides = [events, log];
     let (mut lines, mut scanned) = (Vec::new(), 0);
-    while lines.len() < limit {
+    loop {
+        let full = lines.len() >= limit(query);
         for side in &mut sides {
-            while side.found.is_empty() && !side.ended && scanned < MAX_SCANNED {
+            while side.found.is_empty() && !side.ended && scanned < MAX_SCANNED && !full {
                 scanned += side.step(&filter)?;
             }
         }
@@ -101,7 +176,40 @@ pub(super) fn search(shared: &Shared, query: &LogQuery) -> Result<Vec<LogLine>, 
         let Some(side) = newest.max_by_key(|side| side.found.front().map(LogLine::at)) else { break };
         lines.extend(side.found.pop_front());
     }
-    Ok(lines)
+    let [events, log] = sides;
+    let more = !events.ended || !log.ended;
+    let next = more.then_some(LogPosition { events: events.place(), log: log.place() });
+    Ok(LogPage { lines, next })
+}
+
+/// Finds lines from a place on, oldest first.
+pub(super) fn follow(
+    shared: &Shared,
+    query: &LogQuery,
+    from: LogPosition,
+) -> Result<(Vec<LogLine>, LogPosition), StoreError> {
+    let filter = Filter::new(shared, query)?;
+    let mut lines = Vec::new();
+    let read = |journal: &Journal, from: Seq, lines: &mut Vec<LogLine>| {
+        let (records, next) = journal.read(from.0.max(1), u64::MAX, FOLLOWED)?;
+        for stored in &records {
+            lines.extend(line(stored).filter(|line| filter.fits(line, stored)));
+        }
+        Ok::<_, StoreError>(Seq(next))
+    };
+    let next = LogPosition {
+        events: read(&shared.events, from.events, &mut lines)?,
+        log: read(&shared.log, from.log, &mut lines)?,
+    };
+    lines.sort_by_key(LogLine::at);
+    Ok((lines, next))
+}
+
+fn wanted<'a>(shared: &'a Shared, filter: &Filter<'_>) -> [Side<'a>; 2] {
+    [
+        Side::new(&shared.events, filter.kind("event")),
+        Side::new(&shared.log, ["attempt", "outcome", "notice"].iter().any(|kind| filter.kind(kind))),
+    ]
 }
 
 /// One journal read backwards.
@@ -116,6 +224,17 @@ struct Side<'a> {
 impl<'a> Side<'a> {
     fn new(journal: &'a Journal, wanted: bool) -> Self {
         Self { journal, before: journal.next(), ended: !wanted, found: VecDeque::new() }
+    }
+
+    /// Begins there instead of at the newest; at 0 there is nothing before.
+    fn start_before(&mut self, before: u64) {
+        self.before = self.before.min(before);
+        self.ended |= before <= self.journal.first();
+    }
+
+    /// Where to go on: 0 at the end.
+    const fn place(&self) -> Seq {
+        Seq(if self.ended { 0 } else { self.before })
     }
 
     /// Looks at one window of records before those seen; gives how many sequences that were.
@@ -161,102 +280,4 @@ fn line(stored: &Stored) -> Option<LogLine> {
         LogEntry::Notice(notice) => notice.at,
     };
     Some(LogLine::Log { seq, at, entry })
-}
-
-struct Filter<'a> {
-    query: &'a LogQuery,
-    /// The query's topic, if it is one: nothing fits what is none.
-    topic: Option<TopicPattern>,
-    /// The id that the query's webhook stands for, if there is one.
-    webhook: Option<WebhookId>,
-    words: Vec<String>,
-}
-
-impl<'a> Filter<'a> {
-    fn new(shared: &Shared, query: &'a LogQuery) -> Result<Self, StoreError> {
-        let mut webhook = None;
-        if let Some(text) = &query.webhook {
-            let (names, _) = shared.state.names()?;
-            let named = names.into_iter().find(|name| name.name == *text).map(|name| name.id);
-            webhook = named.or_else(|| text.parse().ok().map(WebhookId));
-        }
-        let words = query.text.iter().flat_map(|text| text.split_whitespace()).map(str::to_lowercase).collect();
-        Ok(Self { query, topic: query.topic.as_ref().and_then(|text| text.parse().ok()), webhook, words })
-    }
-
-    fn kind(&self, kind: &str) -> bool {
-        self.query.kinds.is_empty() || self.query.kinds.iter().any(|wanted| wanted == kind)
-    }
-
-    fn fits(&self, line: &LogLine, stored: &Stored) -> bool {
-        let seen = Seen::of(line);
-        let in_time = self.query.before.is_none_or(|before| line.at() < before)
-            && self.query.since.is_none_or(|since| line.at() >= since);
-        in_time
-            && self.kind(seen.kind)
-            && (self.query.topic.is_none()
-                || self.topic.as_ref().zip(seen.topic).is_some_and(|(fits, topic)| fits.matches(topic)))
-            && self.query.webhook.as_ref().is_none_or(|name| {
-                self.webhook.is_some_and(|id| seen.webhooks.contains(&id))
-                    || (!name.is_empty() && seen.webhook_name == name)
-            })
-            && self.query.id.as_ref().is_none_or(|id| seen.is_about(id))
-            && (self.words.is_empty() || stored.text().is_some_and(|text| has_all(&text, &self.words)))
-    }
-}
-
-fn has_all(text: &str, words: &[String]) -> bool {
-    let text = text.to_lowercase();
-    words.iter().all(|word| text.contains(word.as_str()))
-}
-
-/// What a filter looks at in a line.
-struct Seen<'a> {
-    kind: &'static str,
-    topic: Option<&'a Topic>,
-    webhooks: &'a [WebhookId],
-    webhook_name: &'a str,
-    id: Option<&'a str>,
-    about: &'a str,
-}
-
-impl<'a> Seen<'a> {
-    fn of(line: &'a LogLine) -> Self {
-        let none = Self { kind: "notice", topic: None, webhooks: &[], webhook_name: "", id: None, about: "" };
-        match line {
-            LogLine::Event { event, .. } => Self {
-                kind: "event",
-                topic: Some(&event.topic),
-                webhooks: &event.webhooks,
-                id: event.id.as_deref(),
-                ..none
-            },
-            LogLine::Log { entry: LogEntry::Attempt(attempt), .. } => Self {
-                kind: "attempt",
-                topic: attempt.topic.as_ref(),
-                webhooks: std::slice::from_ref(&attempt.webhook),
-                webhook_name: &attempt.webhook_name,
-                about: &attempt.about,
-                ..none
-            },
-            LogLine::Log { entry: LogEntry::Outcome(outcome), .. } => Self {
-                kind: "outcome",
-                topic: Some(&outcome.topic),
-                webhooks: std::slice::from_ref(&outcome.webhook),
-                webhook_name: &outcome.webhook_name,
-                about: &outcome.about,
-                ..none
-            },
-            LogLine::Log { entry: LogEntry::Notice(notice), .. } => {
-                Self { webhooks: notice.webhook.as_slice(), ..none }
-            }
-        }
-    }
-
-    /// Whether it is about the resource with this id. `about` is the resource and its id: `order 7`.
-    fn is_about(&self, id: &str) -> bool {
-        self.id == Some(id)
-            || self.about == id
-            || self.about.strip_suffix(id).is_some_and(|rest| rest.ends_with([' ', '/', '#', ':']))
-    }
 }

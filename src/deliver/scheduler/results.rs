@@ -1,0 +1,153 @@
+//! What the result of an attempt means: for its delivery, for its webhook, and for people.
+
+use std::sync::Arc;
+
+use super::Scheduler;
+use super::alerts::News;
+use crate::clock::Timestamp;
+use crate::deliver::attempt::Report;
+use crate::deliver::flight::{self, Flight};
+use crate::deliver::queue::{Ready, Settle};
+use crate::deliver::retry::{self, Wish};
+use crate::id::fill_random;
+use crate::model::record::LogEntry;
+use crate::model::{Decision, DeliveryEnd, Event, Outcome, Trip, Webhook};
+
+impl Scheduler {
+    pub(super) fn attempted(
+        &mut self,
+        flight: &Flight,
+        ready: &Ready,
+        event: &Event,
+        delivery: String,
+        report: Report,
+    ) {
+        let (now, webhook) = (self.now(), &flight.webhook);
+        let made = ready.attempts.saturating_add(1);
+        let wish = Wish::of(report.status, &report.verdict, report.retry_after.as_deref(), now);
+        // A probe is no attempt of the delivery: it never is the last one.
+        let gap = retry::gap(&webhook.retry, if ready.probe { 1 } else { made }, chance(), wish);
+        let decision = Decision::after(&report.verdict, report.status, gap, now);
+        let news = self.take_health(webhook, decision, ready.probe, &report, wish);
+        let held = ready.probe && matches!(decision, Decision::Retry { .. });
+        let mut text = decision_text(decision, report.status, made, now);
+        if held {
+            text = match self.slots.get(&webhook.id).and_then(|slot| slot.health.probe_due()) {
+                Some(due) => format!("next probe in {} s", seconds(due, now)),
+                None => "the next attempt is one of its own".to_owned(),
+            };
+        }
+        if news.iter().any(|news| matches!(news, News::Disabled(..))) {
+            text.push_str("; the webhook is disabled");
+        }
+        if news.contains(&News::Opened) {
+            text.push_str("; only probes go out until one succeeds");
+        }
+        let failure = report.failure().to_owned();
+        let attempt = flight.record(Some(event), &delivery, report, text);
+        self.counters.attempt(&attempt);
+        self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
+        let end = match decision {
+            Decision::Delivered => Some(DeliveryEnd::Delivered),
+            Decision::GiveUp(end) => Some(end),
+            Decision::Retry { .. } => None,
+        };
+        if let Some(end) = end {
+            self.ended(webhook, ready, event, delivery, end);
+        }
+        for news in news {
+            self.tell(webhook, &news, &failure);
+        }
+        match decision {
+            Decision::Retry { .. } if held => self.later(webhook.id, ready.seq, std::time::Duration::ZERO),
+            Decision::Retry { due } => self.settle(webhook.id, ready.seq, Settle::Wait(now, due)),
+            Decision::Delivered | Decision::GiveUp(_) => self.settle(webhook.id, ready.seq, Settle::Done),
+        }
+    }
+
+    fn ended(&mut self, webhook: &Webhook, ready: &Ready, event: &Event, delivery: String, end: DeliveryEnd) {
+        self.counters.ended(end);
+        let outcome = Outcome {
+            at: self.now(),
+            webhook: webhook.id,
+            webhook_name: webhook.name.clone(),
+            event: ready.seq,
+            uid: event.uid,
+            topic: event.topic.clone(),
+            about: flight::about(event),
+            delivery,
+            replay: 0,
+            run: None,
+            attempts: ready.attempts.saturating_add(1),
+            end,
+            failure_count: self.slots.get(&webhook.id).map_or(0, |slot| slot.health.failure_count),
+        };
+        self.outbox.entries.push(LogEntry::Outcome(Box::new(outcome)));
+    }
+
+    /// What the attempt says about the webhook, and what of it people should know. An answer of an address that is no
+    /// longer the webhook's says nothing.
+    pub(super) fn take_health(
+        &mut self,
+        webhook: &Webhook,
+        decision: Decision,
+        probe: bool,
+        report: &Report,
+        wish: Wish,
+    ) -> Vec<News> {
+        let now = self.now();
+        let current = |table: &Arc<Webhook>| table.url == webhook.url;
+        let Some(slot) = self.slots.get_mut(&webhook.id).filter(|slot| slot.webhook.as_ref().is_some_and(current))
+        else {
+            return Vec::new();
+        };
+        let mut news = Vec::new();
+        if decision == Decision::Delivered {
+            let open = slot.health.probe_due().is_some();
+            let told = slot.health.delivered(now);
+            news.extend(open.then_some(News::Answers));
+            news.extend(told.map(|incident| News::Recovered(incident.since)));
+        } else {
+            let gap = |probes| retry::probe_gap(&webhook.retry, probes, chance(), wish);
+            match slot.health.attempt_failed(webhook, now, probe, report.failure(), gap) {
+                Trip::Opened => news.push(News::Opened),
+                Trip::Spent => news.push(News::Disabled(None)),
+                Trip::Nothing => {}
+            }
+            if let Decision::GiveUp(end) = decision {
+                let disabled = slot.health.delivery_failed(webhook, end, now, report.failure());
+                news.push(if disabled { News::Disabled(Some(end)) } else { News::Exhausted });
+            }
+            if let Some(due) = slot.health.alert_due() {
+                self.timers.insert((due, webhook.id));
+            }
+        }
+        slot.breaker_moved();
+        self.outbox.health.insert(webhook.id, slot.health.clone());
+        news
+    }
+}
+
+/// For people: what was decided after an attempt.
+pub(super) fn decision_text(decision: Decision, status: Option<u16>, made: u32, now: Timestamp) -> String {
+    match decision {
+        Decision::Delivered if status.is_some_and(|status| status >= 300) => {
+            "delivered; the redirect was not followed".to_owned()
+        }
+        Decision::Delivered => "delivered".to_owned(),
+        Decision::Retry { due } => format!("retry in {} s", seconds(due, now)),
+        Decision::GiveUp(DeliveryEnd::Gone) => "given up: the receiver is gone for good".to_owned(),
+        Decision::GiveUp(_) => format!("given up after {made} attempt{}", if made == 1 { "" } else { "s" }),
+    }
+}
+
+fn seconds(due: Timestamp, now: Timestamp) -> f64 {
+    due.since(now).as_secs_f64().ceil()
+}
+
+/// A number from 0 up to 1.
+pub(super) fn chance() -> f64 {
+    let mut bytes = [0; 4];
+    fill_random(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+}

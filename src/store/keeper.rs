@@ -1,0 +1,58 @@
+//! The thread that has time: it compares closed partitions with their seals after a start, and makes the log's indexes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Sender, WeakSender};
+use tokio::sync::oneshot;
+
+use super::StoreError;
+use super::erase;
+use super::index;
+use super::shared::Shared;
+use super::writer::Request;
+
+/// Pause between two pieces of work.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Works until it is told to stop (and unparked).
+pub(super) fn run(shared: &Shared, queue: &WeakSender<Request>, stop: &AtomicBool) {
+    if let Some(erase) = erase::unfinished(shared) {
+        match erase::run(shared, &erase, &|| roll(queue.upgrade()), stop) {
+            Ok(erased) => tracing::info!(events = erased.events, "an erase that was broken off is done"),
+            Err(error) => {
+                tracing::error!(%error, "an erase that was broken off is not done; it goes on at the next start");
+            }
+        }
+    }
+    let mut unverified = vec![&shared.log, &shared.events];
+    loop {
+        thread::park_timeout(PAUSE);
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(journal) = unverified.last() {
+            match journal.verify_next() {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, journal = journal.name, "a partition could not be verified");
+                }
+            }
+            unverified.pop();
+            continue;
+        }
+        if let Err(error) = index::build_next(shared) {
+            tracing::warn!(%error, "an index of the log could not be made; it is tried again");
+        }
+    }
+}
+
+/// Has the writer begin new partitions, and waits for it. Blocks.
+pub(super) fn roll(queue: Option<Sender<Request>>) -> Result<(), StoreError> {
+    let closed = || StoreError::Unavailable("the store is closed".to_owned());
+    let (reply, answer) = oneshot::channel();
+    queue.ok_or_else(closed)?.blocking_send(Request::Roll { reply }).map_err(|_| closed())?;
+    answer.blocking_recv().unwrap_or_else(|_| Err(closed()))
+}
