@@ -17,6 +17,8 @@ pub(super) const PARSER_STACK_BYTES: usize = 16 * 1024 * 1024;
 pub(super) struct Source {
     pub(super) text: String,
     pub(super) reads: Reads,
+    /// The paths of the exchange it names.
+    pub(super) paths: Vec<Vec<String>>,
 }
 
 /// Collects expressions while files are loaded.
@@ -82,6 +84,16 @@ impl ExpressionsBuilder {
         self.sources.get(expr.0).is_some_and(|source| source.reads.has(Root::Form) || source.reads.has(Root::Json))
     }
 
+    /// Paths an expression names, root first.
+    pub fn paths(&self, expr: Expr) -> &[Vec<String>] {
+        self.sources.get(expr.0).map_or(&[], |source| source.paths.as_slice())
+    }
+
+    /// The text of an expression.
+    pub fn source(&self, expr: Expr) -> &str {
+        self.sources.get(expr.0).map_or("", |source| &source.text)
+    }
+
     /// Done: what the ruleset runs them in. `shop` guides `money`, `date` and the roots `shop` and `vars`.
     pub fn build(self, shop: &Shop) -> Expressions {
         Expressions::compile(self.sources, shop)
@@ -99,12 +111,12 @@ impl ExpressionsBuilder {
             let fault = ExprFault::error(lead..lead + trimmed.len(), message);
             return (None, vec![fault.hint("split it, or put its tables under `[vars]`")]);
         }
-        let Linted { reads, faults } = lint_with_stack(trimmed, scope, truth);
+        let Linted { reads, paths, faults } = lint_with_stack(trimmed, scope, truth);
         let faults: Vec<_> = faults.into_iter().map(|fault| fault.shifted(lead)).collect();
         if faults.iter().any(|fault| !fault.warning) {
             return (None, faults);
         }
-        self.sources.push(Source { text: trimmed.to_owned(), reads });
+        self.sources.push(Source { text: trimmed.to_owned(), reads, paths });
         (Some(Expr(self.sources.len() - 1)), faults)
     }
 }

@@ -4,7 +4,7 @@ use super::Scope;
 
 /// What an expression reads: a set of [`Root`]s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Reads(u32);
+pub(super) struct Reads(u64);
 
 impl Reads {
     pub(super) fn add(&mut self, root: Root) {
@@ -42,6 +42,7 @@ roots! {
     Host "host", Query "query", Form "form", Json "json", Headers "headers", Cookies "cookies", Referer "referer",
     Status "status", Location "location", Method "method", Path "path", Params "params", Item "item", Index "index",
     Vars "vars", Shop "shop", Now "now", Known "known", IdOf "id_of", Rows "rows",
+    Session "session", Then "then", Access "access",
     ResponseHeaders "response.headers", ResponseCookies "response.cookies", ResponseBody "response.body",
     ResponseJson "response.json",
     Topic "topic", Resource "resource", Event "event", Id "id", Key "key", Payload "payload",
@@ -53,13 +54,13 @@ pub(super) const RESPONSE: [Root; 4] =
 
 const RULE: &[&str] = &[
     "host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response", "method",
-    "path", "params", "vars", "shop", "now",
+    "path", "params", "vars", "shop", "now", "session", "then", "access",
 ];
 const ITEM: &[&str] = &["item", "index"];
 const FILTER: &[&str] = &["topic", "resource", "event", "id", "key", "payload"];
 
 /// Roots of the language (item 25) whose part is not built yet.
-pub(super) const NOT_YET: &[&str] = &["session", "then", "find", "flash", "graphql", "field", "access"];
+pub(super) const NOT_YET: &[&str] = &["find", "flash", "graphql", "field"];
 
 /// The variables an expression may name.
 pub(super) fn variables(scope: Scope) -> Vec<&'static str> {
@@ -76,6 +77,17 @@ pub(super) const fn functions(scope: Scope) -> &'static [&'static str] {
         Scope::Rule | Scope::Item => &["known", "id_of", "rows", "changed", "range", "dict"],
         Scope::Filter => &["changed", "range", "dict"],
     }
+}
+
+/// Whether a root is a function.
+pub(super) fn is_function(word: &str) -> bool {
+    functions(Scope::Rule).contains(&word)
+}
+
+/// Whether a root is part of an exchange, so that it may stand below `then`.
+pub(super) fn is_of_exchange(word: &str) -> bool {
+    let lasting = ["vars", "shop", "now", "then", "access"];
+    variables(Scope::Rule).contains(&word) && !lasting.contains(&word)
 }
 
 /// What may stand below a root that is a fixed table.

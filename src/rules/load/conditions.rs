@@ -12,8 +12,10 @@ use super::tree::{Entry, Node, Table, Toml};
 
 /// Roots of conditions that work in a table of `any` or `none`.
 pub(super) const ROOTS: Keys = Keys {
-    known: &["host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response"],
-    later: &["flash", "graphql", "session", "find"],
+    known: &[
+        "host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response", "session",
+    ],
+    later: &["flash", "graphql", "find"],
 };
 
 /// Roots that the head of a request decides: those of `[shop] ignore`.
@@ -80,8 +82,18 @@ fn root(loader: &mut Loader, entry: &Entry, found: &mut Vec<Condition>) {
         "referer" => url(loader, key, node, &Subject::Referer, found),
         "location" => url(loader, key, node, &Subject::Location, found),
         "response" => response(loader, node, found),
+        "session" => session(loader, entry, found),
         _ => {}
     }
+}
+
+/// `session`: what is remembered of the visitor.
+fn session(loader: &mut Loader, entry: &Entry, found: &mut Vec<Condition>) {
+    if !loader.scoped.session {
+        let hint = "name what tells visitors apart: [session] cookies = [\"…\"]".to_owned();
+        loader.report.error(entry.at, "`session` is known only with a table [session]", hint);
+    }
+    json(loader, "session", &entry.node, &Subject::Session, found);
 }
 
 fn response(loader: &mut Loader, node: &Node, found: &mut Vec<Condition>) {

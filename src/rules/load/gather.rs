@@ -7,8 +7,8 @@ use super::report::At;
 use super::tree::{Entry, Table, Toml};
 
 const KEYS: Keys = Keys {
-    known: &["shop", "vars", "event", "part", "webhook", "key"],
-    later: &["session", "flash", "learn", "access"],
+    known: &["shop", "session", "vars", "event", "learn", "part", "access", "webhook", "key"],
+    later: &["flash"],
 };
 
 /// Most characters of a NAME.
@@ -19,10 +19,16 @@ const NAME_CHARS: usize = 100;
 pub(super) struct Gathered<'t> {
     /// `[shop]`.
     pub(super) shop: Option<&'t Entry>,
+    /// `[session]`.
+    pub(super) session: Option<&'t Entry>,
     /// Entries of `[vars]`.
     pub(super) vars: Vec<&'t Entry>,
     /// `[event.NAME]`.
     pub(super) events: Vec<&'t Entry>,
+    /// `[learn.NAME]`.
+    pub(super) learns: Vec<&'t Entry>,
+    /// `[access.NAME]`.
+    pub(super) access: Vec<&'t Entry>,
     /// `[part.NAME]`.
     pub(super) parts: Vec<&'t Entry>,
     /// `[webhook.NAME]`.
@@ -44,10 +50,10 @@ pub(super) fn gather<'t>(loader: &mut Loader, files: &'t [Table]) -> Gathered<'t
                     let hint = "it stands once over all files: join the two".to_owned();
                     loader.report.error(top.at, format!("[{}] stands in {place} already", top.key), hint);
                 }
-                if top.key == "shop" {
-                    gathered.shop = gathered.shop.or(Some(top));
-                } else {
-                    loader.not_yet(top.at, &format!("[{}]", top.key));
+                match top.key.as_str() {
+                    "shop" => gathered.shop = gathered.shop.or(Some(top)),
+                    "session" => gathered.session = gathered.session.or(Some(top)),
+                    _ => loader.not_yet(top.at, &format!("[{}]", top.key)),
                 }
             }
             "vars" => gathered.vars.extend(named(loader, top, false)),
@@ -55,13 +61,16 @@ pub(super) fn gather<'t>(loader: &mut Loader, files: &'t [Table]) -> Gathered<'t
             "part" => gathered.parts.extend(named(loader, top, true)),
             "webhook" => gathered.webhooks.extend(named(loader, top, true)),
             "key" => gathered.keys.extend(named(loader, top, true)),
-            "learn" | "access" => loader.not_yet(top.at, &format!("[{}.NAME]", top.key)),
+            "learn" => gathered.learns.extend(named(loader, top, true)),
+            "access" => gathered.access.extend(named(loader, top, true)),
             _ => loader.unknown(top, KEYS, "a rules file"),
         }
     }
-    let kinds: [(&str, &Vec<&Entry>); 5] = [
+    let kinds: [(&str, &Vec<&Entry>); 7] = [
         ("variable", &gathered.vars),
         ("event", &gathered.events),
+        ("learn rule", &gathered.learns),
+        ("access", &gathered.access),
         ("part", &gathered.parts),
         ("webhook", &gathered.webhooks),
         ("key", &gathered.keys),

@@ -12,6 +12,7 @@ use super::super::rule::Place;
 use super::duration;
 use super::escapes;
 use super::report::{At, Report};
+use super::scoped::Scoped;
 use super::tree::{Entry, Node, Table, Toml};
 
 /// State of one load.
@@ -25,6 +26,8 @@ pub(super) struct Loader {
     pub(super) vars: Map<String, Value>,
     /// `[shop] charset`, in which path templates are read.
     pub(super) charset: &'static Encoding,
+    /// What `then`, `access` and `session` mean where expressions stand now.
+    pub(super) scoped: Scoped,
 }
 
 /// The keys a table may have.
@@ -184,6 +187,7 @@ impl Loader {
         }
         let (expr, faults) = compile(&mut self.expressions, &text);
         self.expression_faults(node, faults);
+        self.scoped(node, expr.into_iter());
         expr
     }
 
@@ -195,6 +199,8 @@ impl Loader {
         let text = self.text(what, node)?;
         let (template, faults) = self.expressions.template(&text, scope);
         self.expression_faults(node, faults);
+        let holes: Vec<Expr> = template.iter().flat_map(Template::holes).collect();
+        self.scoped(node, holes.into_iter());
         template
     }
 

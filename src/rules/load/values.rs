@@ -6,7 +6,8 @@ use super::loader::{Loader, one_of};
 use super::tree::{Node, Table, Toml};
 
 /// Roots a wholesale copy may start from.
-const COPY_ROOTS: [&str; 8] = ["form", "json", "query", "params", "response", "location", "referer", "item"];
+const COPY_ROOTS: [&str; 10] =
+    ["form", "json", "query", "params", "response", "location", "referer", "item", "session", "then"];
 
 /// A table of values under `payload` or `facts`.
 pub(super) fn tree(loader: &mut Loader, what: &str, node: &Node, scope: Scope) -> Vec<(String, ValueTree)> {
@@ -87,7 +88,7 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
         return None;
     };
     let root = parts.first().map_or("", String::as_str);
-    if matches!(root, "find" | "flash" | "session" | "field" | "then") {
+    if matches!(root, "find" | "flash" | "field") {
         loader.not_yet(node.at, &format!("`payload_from = \"{root}\"`"));
         return None;
     }
@@ -98,9 +99,15 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
         loader.report.error(node.at, format!("nothing can be copied from `{root}`"), hint);
         return None;
     }
+    if root == "then" && parts.len() > 1 {
+        let inner = Node { at: node.at, toml: Toml::Text(parts[1..].join(".")) };
+        source(loader, parts[1..].join("."), &inner)?;
+        return Some(SourcePath { text, parts });
+    }
     let second = parts.get(1).map(String::as_str);
     let fault = match root {
         "response" if second != Some("json") => Some("only `response.json` holds tables"),
+        "then" => Some("name a part of it: `then.form`, `then.response.json`"),
         "location" | "referer" if !matches!(second, Some("query" | "params")) => {
             Some("only its `query` and `params` are tables")
         }

@@ -105,6 +105,6 @@ pub(in super::super) fn table(
     open.unwrap_or(Truth::Holds)
 }
 
-fn one(condition: &Condition, reading: &Reading, stage: Stage, rule: Option<&EventRule>) -> Truth {
+pub(super) fn one(condition: &Condition, reading: &Reading, stage: Stage, rule: Option<&EventRule>) -> Truth {
     fit(&condition.matcher, &look(&condition.subject, reading, stage, rule))
 }

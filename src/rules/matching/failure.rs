@@ -38,7 +38,8 @@ impl Ruleset {
             return Some(Failure { wanted: format!("on = {}", wanted.join(", ")), found: cut(&found) });
         }
         match decide(rule, reading, Stage::Whole) {
-            (Truth::Holds, _) | (_, None) => None,
+            // What is remembered of the visitor is not asked here, either.
+            (Truth::Holds | Truth::Open(Why::NotYet), _) | (_, None) => None,
             (_, Some(cause)) => Some(tell(rule, cause, reading)),
         }
     }

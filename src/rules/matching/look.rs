@@ -20,6 +20,8 @@ pub(in super::super) enum Stage {
     Head,
     /// All of it.
     Whole,
+    /// And what is remembered of the visitor.
+    State,
 }
 
 /// What was found.
@@ -54,6 +56,7 @@ impl Subject {
         match self {
             Self::Host | Self::Query(_) | Self::Header(_) | Self::Cookie(_) | Self::Referer(_) => Stage::Request,
             Self::Location(_) | Self::ResponseHeader(_) | Self::ResponseCookie(_) | Self::Status => Stage::Head,
+            Self::Session(_) => Stage::State,
             Self::Form(_) | Self::Json(_) | Self::ResponseBody | Self::ResponseJson(_) => Stage::Whole,
         }
     }
@@ -86,11 +89,30 @@ pub(super) fn look<'a>(subject: &Subject, reading: &'a Reading, stage: Stage, ru
             Part::NotThis => Look::WrongKind,
         },
         Subject::ResponseJson(path) => json(reading.response_json(), path),
+        // Whoever has the memory looks into it: see `remembered`.
+        Subject::Session(_) => Look::NotYet,
         Subject::Status => match &reading.exchange().response {
             Some(response) => Look::Status(response.status.as_u16()),
             None => Look::WrongKind,
         },
     }
+}
+
+/// Looks into what is remembered of the visitor.
+pub(super) fn remembered<'a>(memory: &'a serde_json::Map<String, Value>, path: &[String]) -> Look<'a> {
+    let below = match path {
+        [] => Some(Cow::Owned(Value::Object(memory.clone()))),
+        [first, below @ ..] => memory.get(first).and_then(|root| descend(root, below)).map(Cow::Borrowed),
+    };
+    Look::Tree { value: below, list: false, damage: None }
+}
+
+fn descend<'a>(root: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(root, |value, key| match value {
+        Value::Object(entries) => entries.get(key),
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        _ => None,
+    })
 }
 
 fn fields<'a>(fields: &'a Fields, path: &FieldPath) -> Look<'a> {
@@ -102,11 +124,7 @@ fn fields<'a>(fields: &'a Fields, path: &FieldPath) -> Look<'a> {
 fn json<'a>(body: Part<&'a Value>, path: &[String]) -> Look<'a> {
     match body {
         Part::Is(root) => {
-            let below = path.iter().try_fold(root, |value, key| match value {
-                Value::Object(entries) => entries.get(key),
-                Value::Array(items) => items.get(key.parse::<usize>().ok()?),
-                _ => None,
-            });
+            let below = descend(root, path);
             Look::Tree { value: below.map(Cow::Borrowed), list: false, damage: None }
         }
         Part::NotThis => Look::WrongKind,

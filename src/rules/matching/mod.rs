@@ -7,6 +7,7 @@ mod decide;
 mod failure;
 mod fit;
 mod look;
+mod memory;
 
 use crate::exchange::{Damage, Part, Reading};
 
@@ -18,9 +19,10 @@ use super::rule::Ruleset;
 pub(super) use decide::{captures, decide, table};
 pub use failure::Failure;
 pub(super) use fit::Truth;
-use fit::text_of;
+use fit::{Why, text_of};
 use look::Root;
 pub(super) use look::Stage;
+pub(super) use memory::{bound_hold, holds};
 
 /// Rules whose conditions on the exchange hold, with what their paths captured.
 #[derive(Debug, Default)]
@@ -57,7 +59,8 @@ impl Ruleset {
             let Some(rule) = self.events.get(number as usize) else { continue };
             let Some(params) = captures(rule, &request.method, &path) else { continue };
             match decide(rule, reading, Stage::Whole) {
-                (Truth::Holds, _) => matched.rules.push(MatchedRule {
+                // Only what is remembered of the visitor is open: derive decides.
+                (Truth::Holds | Truth::Open(Why::NotYet), _) => matched.rules.push(MatchedRule {
                     rule: number,
                     params,
                     location_params: look::captures(Some(rule), reading, Root::Location).unwrap_or_default(),

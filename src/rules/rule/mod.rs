@@ -1,6 +1,7 @@
 //! What the rules files compile to: the closed set of things a rule can say.
 
 mod condition;
+mod stateful;
 mod value;
 mod webhook;
 
@@ -13,6 +14,7 @@ use super::expr::{Expr, Expressions, Template};
 use super::index::Index;
 
 pub use condition::{Condition, JsonPath, Matcher, Op, Subject, UrlPart};
+pub use stateful::{AccessConfig, Awaited, Bound, GetPart, Login, Once, RuleKind, SessionConfig, Stateful, Wait};
 pub use value::{KeySource, PayloadMode, SourcePath, ValueTree};
 pub use webhook::{KeyConfig, SecretSource, WebhookConfig};
 
@@ -21,8 +23,13 @@ pub use webhook::{KeyConfig, SecretSource, WebhookConfig};
 pub struct Ruleset {
     /// `[shop]`.
     pub shop: Shop,
-    /// `[event.NAME]` in order of evaluation: priority (higher first), file path, place in the file.
+    /// `[session]`.
+    pub session: SessionConfig,
+    /// `[event.NAME]` and `[learn.NAME]` in order of evaluation: priority (higher first), file path, place in the file. At
+    /// the end what the waits of event rules wait for ([`Stateful::kind`] tells which is which).
     pub events: Vec<EventRule>,
+    /// `[access.NAME]` in name order.
+    pub access: Vec<AccessConfig>,
     /// `[webhook.NAME]` in name order.
     pub webhooks: Vec<WebhookConfig>,
     /// `[key.NAME]` in name order.
@@ -114,6 +121,8 @@ pub struct EventRule {
     pub facts: Vec<(String, ValueTree)>,
     /// `arg` of an action.
     pub arg: Option<ValueTree>,
+    /// What it remembers and waits for.
+    pub stateful: Stateful,
 }
 
 /// One `METHOD[|METHOD] PATH` of `on`.
