@@ -42,6 +42,25 @@ pub enum Damage {
 }
 
 impl Damage {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Cut, Self::Incomplete, Self::Undecodable, Self::TooLarge, Self::Unread];
+
+    /// One word, as recordings and cases carry it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cut => "cut",
+            Self::Incomplete => "incomplete",
+            Self::Undecodable => "undecodable",
+            Self::TooLarge => "too-large",
+            Self::Unread => "unread",
+        }
+    }
+
+    /// The damage of a [`Self::word`].
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|damage| damage.word() == word)
+    }
+
     /// For people, as `explain` and notices say it.
     pub const fn as_str(self) -> &'static str {
         match self {

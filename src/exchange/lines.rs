@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use base64::Engine;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
-use serde::Deserialize;
+use http::{HeaderMap, Method, StatusCode};
+use serde::{Deserialize, Serialize};
 
+use super::recorded::{BASE64, header_text, parse_headers, parse_target};
 use super::{CapturedBody, Damage, End, Exchange, RequestHead, ResponseHead, Timestamp};
 
 /// One line of a recording.
@@ -20,19 +19,11 @@ pub struct RecordedLine {
     pub exchange: Exchange,
 }
 
-/// Bytes that stand raw in old shops' links and that [`Uri`] refuses.
-const REFUSED: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'\\').add(b'^').add(b'{').add(b'|').add(b'}');
-
-/// Standard base64, padded or not.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
 #[derive(Deserialize)]
 struct Line<'a> {
     t: Option<f64>,
+    #[serde(borrow)]
+    end: Option<Cow<'a, str>>,
     #[serde(borrow)]
     request: RecordedRequest<'a>,
     #[serde(borrow)]
@@ -45,11 +36,15 @@ struct RecordedRequest<'a> {
     method: Cow<'a, str>,
     #[serde(borrow)]
     url: Cow<'a, str>,
+    #[serde(default)]
+    secure: bool,
     #[serde(borrow, default)]
     headers: Headers<'a>,
     #[serde(borrow)]
     body_base64: Option<Cow<'a, str>>,
     body_truncated_from: Option<u64>,
+    #[serde(borrow)]
+    body_damage: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -60,82 +55,140 @@ struct RecordedResponse<'a> {
     #[serde(borrow)]
     body_base64: Option<Cow<'a, str>>,
     body_truncated_from: Option<u64>,
+    #[serde(borrow)]
+    body_damage: Option<Cow<'a, str>>,
 }
 
 type Headers<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Reads one line: `{"request":{"method","url","headers":[[k,v]…],"body_base64"},"response":{"status","headers","body_base64"}}`;
-/// unknown keys are ignored. `body_truncated_from` beside a body says how long it was before it was cut; without a response
-/// the shop failed to answer. The error is for people.
+/// unknown keys are ignored. `body_truncated_from` beside a body says how long it was before it was cut, `body_damage` (a
+/// [`Damage::word`]) what else is wrong with it; `end` (an [`End::word`]) is `complete`, or `failed` where there is no
+/// response; `secure` says that the visitor spoke TLS. The error is for people.
 pub fn parse_line(line: &str) -> Result<RecordedLine, String> {
     let line: Line<'_> = serde_json::from_str(line).map_err(|fault| format!("not a recorded exchange: {fault}"))?;
     let (request, response) = (line.request, line.response);
     let method = Method::from_bytes(request.method.as_bytes())
         .map_err(|_| format!("request.method: {:?} is no HTTP method", request.method))?;
-    let uri = parse_target(&request.url)?;
-    let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
-    let headers = parse_headers(&request.headers).map_err(|fault| format!("request.{fault}"))?;
-    let request_body = parse_body(request.body_base64.as_deref(), request.body_truncated_from)
-        .map_err(|fault| format!("request.{fault}"))?;
+    let uri = parse_target(&request.url).map_err(|fault| format!("request.url: {fault}"))?;
+    let secure = request.secure || uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+    let headers = parse_headers(&request.headers).map_err(|fault| format!("request.headers: {fault}"))?;
+    let request_body =
+        parse_body(request.body_base64.as_deref(), request.body_truncated_from, request.body_damage.as_deref())
+            .map_err(|fault| format!("request.{fault}"))?;
     let (response, response_body) = match response {
         None => (None, CapturedBody::default()),
         Some(response) => {
             let status = StatusCode::from_u16(response.status)
                 .map_err(|_| format!("response.status: {} is no HTTP status", response.status))?;
-            let headers = parse_headers(&response.headers).map_err(|fault| format!("response.{fault}"))?;
-            let body = parse_body(response.body_base64.as_deref(), response.body_truncated_from)
-                .map_err(|fault| format!("response.{fault}"))?;
+            let headers = parse_headers(&response.headers).map_err(|fault| format!("response.headers: {fault}"))?;
+            let body = parse_body(
+                response.body_base64.as_deref(),
+                response.body_truncated_from,
+                response.body_damage.as_deref(),
+            )
+            .map_err(|fault| format!("response.{fault}"))?;
             (Some(ResponseHead { status, headers }), body)
         }
     };
-    let end = if response.is_some() { End::Complete } else { End::Failed };
+    let end = match line.end {
+        None => End::usual(response.is_some()),
+        Some(word) => End::of_word(&word).ok_or_else(|| format!("end: {word:?} is not known"))?,
+    };
     let request = RequestHead { method, uri, headers, secure };
     let exchange = Exchange { at: Timestamp::default(), request, request_body, response, response_body, end };
     Ok(RecordedLine { t: line.t, exchange })
 }
 
-/// A target as sent. What [`Uri`] refuses is percent-escaped: the shop reads the same either way.
-fn parse_target(url: &str) -> Result<Uri, String> {
-    let target = url.split('#').next().unwrap_or_default();
-    let escaped = match target.parse::<Uri>() {
-        Ok(uri) if target.is_ascii() => return Ok(uri),
-        _ => percent_encode(&wire_bytes(target), REFUSED).to_string(),
-    };
-    escaped.parse().map_err(|fault| format!("request.url: {url:?} is no request target: {fault}"))
-}
-
-fn parse_headers(lines: &Headers<'_>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::with_capacity(lines.len());
-    // Names that start with a colon are HTTP/2's own; the rest of the line says the same.
-    for (name, value) in lines.iter().filter(|(name, _)| !name.starts_with(':')) {
-        let key =
-            HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("headers: {name:?} is no header name"))?;
-        let value = HeaderValue::from_bytes(&wire_bytes(value))
-            .map_err(|_| format!("headers: the value of {name:?} holds a control character"))?;
-        headers.append(key, value);
+fn parse_body(base64: Option<&str>, truncated_from: Option<u64>, damage: Option<&str>) -> Result<CapturedBody, String> {
+    let bytes = BASE64.decode(base64.unwrap_or_default()).map_err(|fault| format!("body_base64: {fault}"))?;
+    let mut body = CapturedBody::whole(Bytes::from(bytes));
+    if let Some(total) = truncated_from.filter(|total| *total > body.total) {
+        body = CapturedBody { total, damage: Some(Damage::Cut), ..body };
     }
-    Ok(headers)
+    if let Some(word) = damage {
+        body.damage = Some(Damage::of_word(word).ok_or_else(|| format!("body_damage: {word:?} is not known"))?);
+    }
+    Ok(body)
 }
 
-/// The bytes a recorder saw. Many recorders write each byte as one char; if a text is UTF-8 seen through such eyes, it was
-/// UTF-8 on the wire.
-fn wire_bytes(value: &str) -> Cow<'_, [u8]> {
-    if !value.is_ascii() {
-        let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(c).ok()).collect();
-        if let Some(bytes) = bytes.filter(|bytes| std::str::from_utf8(bytes).is_ok()) {
-            return Cow::Owned(bytes);
+#[derive(Serialize)]
+struct WrittenLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    t: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<&'static str>,
+    request: WrittenRequest<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<WrittenResponse<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenRequest<'a> {
+    method: &'a str,
+    url: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    secure: bool,
+    headers: Vec<(&'a str, String)>,
+    #[serde(flatten)]
+    body: WrittenBody,
+}
+
+#[derive(Serialize)]
+struct WrittenResponse<'a> {
+    status: u16,
+    headers: Vec<(&'a str, String)>,
+    #[serde(flatten)]
+    body: WrittenBody,
+}
+
+#[derive(Serialize)]
+struct WrittenBody {
+    body_base64: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_truncated_from: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_damage: Option<&'static str>,
+}
+
+/// Writes one line, which [`parse_line`] reads as the same exchange but for its time; `t` is seconds since the recording's
+/// start. Bytes of header lines that are no UTF-8 are written as Latin-1 and come back as UTF-8.
+pub fn to_line(exchange: &Exchange, t: Option<f64>) -> String {
+    let (request, end) = (&exchange.request, exchange.end);
+    let scheme_tells = request.uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+    let line = WrittenLine {
+        t,
+        end: (end != End::usual(exchange.response.is_some())).then(|| end.word()),
+        request: WrittenRequest {
+            method: request.method.as_str(),
+            url: request.uri.to_string(),
+            secure: request.secure && !scheme_tells,
+            headers: written_headers(&request.headers),
+            body: WrittenBody::of(&exchange.request_body),
+        },
+        response: exchange.response.as_ref().map(|response| WrittenResponse {
+            status: response.status.as_u16(),
+            headers: written_headers(&response.headers),
+            body: WrittenBody::of(&exchange.response_body),
+        }),
+    };
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+fn written_headers(headers: &HeaderMap) -> Vec<(&str, String)> {
+    headers.iter().map(|(name, value)| (name.as_str(), header_text(value))).collect()
+}
+
+impl WrittenBody {
+    fn of(body: &CapturedBody) -> Self {
+        let missing = body.total > body.bytes.len() as u64;
+        let told = if missing { Some(Damage::Cut) } else { None };
+        Self {
+            body_base64: BASE64.encode(&body.bytes),
+            body_truncated_from: missing.then_some(body.total),
+            body_damage: body.damage.filter(|_| body.damage != told).map(Damage::word),
         }
     }
-    Cow::Borrowed(value.as_bytes())
-}
-
-fn parse_body(base64: Option<&str>, truncated_from: Option<u64>) -> Result<CapturedBody, String> {
-    let bytes = BASE64.decode(base64.unwrap_or_default()).map_err(|fault| format!("body_base64: {fault}"))?;
-    let body = CapturedBody::whole(Bytes::from(bytes));
-    Ok(match truncated_from {
-        Some(total) if total > body.total => CapturedBody { total, damage: Some(Damage::Cut), ..body },
-        _ => body,
-    })
 }
 
 #[cfg(test)]

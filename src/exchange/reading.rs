@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::charset::{Labelled, charset_of_content_type};
 use super::cookies::{request_cookies, response_cookies};
 use super::decoding::{Decoded, decode};
+use super::documents::Documents;
 use super::json::{is_json, read_json};
 use super::multipart::read_multipart;
 use super::urlencoded::{read_query, read_urlencoded};
@@ -33,6 +34,7 @@ pub struct Reading {
     exchange: Exchange,
     options: ReadOptions,
     views: Views,
+    pub(super) documents: Documents,
 }
 
 /// What has been computed so far.
@@ -53,7 +55,7 @@ struct Views {
 impl Reading {
     /// Wraps an exchange; nothing is decoded yet.
     pub fn new(exchange: Exchange, options: ReadOptions) -> Self {
-        Self { exchange, options, views: Views::default() }
+        Self { exchange, options, views: Views::default(), documents: Documents::default() }
     }
 
     /// The exchange itself.
@@ -80,17 +82,11 @@ impl Reading {
     /// The request body as JSON, by its label or its look.
     pub fn json(&self) -> Part<&Value> {
         let read = || {
-            let (content_type, body) = (content_type(self.headers()), self.request_body());
-            let multipart = essence(&content_type).starts_with("multipart/");
-            match body.damage {
-                None if body.bytes.is_empty() || multipart => Part::NotThis,
-                Some(damage) if body.bytes.is_empty() => Part::Damaged(damage),
-                damage => {
-                    let text =
-                        Labelled { bytes: &body.bytes, content_type: &content_type, otherwise: self.options.charset }
-                            .text();
-                    read_json(&text, is_json(&essence(&content_type)), damage)
-                }
+            let labelled = is_json(&essence(&content_type(self.headers())));
+            match self.request_text() {
+                Part::Is((text, damage)) => read_json(&text, labelled, damage),
+                Part::NotThis => Part::NotThis,
+                Part::Damaged(damage) => Part::Damaged(damage),
             }
         };
         self.views.json.get_or_init(read).as_ref()
@@ -151,6 +147,21 @@ impl Reading {
         self.views.response_json.get_or_init(read).as_ref()
     }
 
+    /// The request body as text, as far as it is known, unless it is multipart.
+    pub fn request_text(&self) -> Part<(String, Option<Damage>)> {
+        let (content_type, body) = (content_type(self.headers()), self.request_body());
+        let multipart = essence(&content_type).starts_with("multipart/");
+        match body.damage {
+            None if body.bytes.is_empty() || multipart => Part::NotThis,
+            Some(damage) if body.bytes.is_empty() => Part::Damaged(damage),
+            damage => {
+                let (bytes, otherwise) = (&body.bytes, self.options.charset);
+                let text = Labelled { bytes, content_type: &content_type, otherwise }.text().into_owned();
+                Part::Is((text, damage))
+            }
+        }
+    }
+
     fn request_body(&self) -> &Decoded {
         self.views.request_body.get_or_init(|| decode(self.headers(), &self.exchange.request_body))
     }
@@ -209,13 +220,13 @@ impl Reading {
 }
 
 /// `Content-Type` as sent; bytes beyond ASCII, which no label has, are replaced.
-fn content_type(headers: &HeaderMap) -> String {
+pub(super) fn content_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
     String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
 }
 
 /// Type and subtype in lower case, without parameters.
-fn essence(content_type: &str) -> String {
+pub(super) fn essence(content_type: &str) -> String {
     content_type.split([';', ',']).next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 

@@ -33,7 +33,7 @@ pub(super) fn read_urlencoded(raw: &[u8], charset: &'static Encoding, damage: Op
 }
 
 /// Reads a query. One with raw letters beyond ASCII is UTF-8: that is how text came to be in it.
-pub(super) fn read_query(raw: &str, charset: &'static Encoding) -> Fields {
+pub fn read_query(raw: &str, charset: &'static Encoding) -> Fields {
     read_urlencoded(raw.as_bytes(), if raw.is_ascii() { charset } else { UTF_8 }, None)
 }
 

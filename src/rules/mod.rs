@@ -4,6 +4,7 @@
 //! and swapped as a whole. Its way with an exchange: [`Ruleset::wants`] (request head) → [`Ruleset::narrow`] (response
 //! head) → [`Ruleset::matches`] (conditions on the exchange alone) → [`Ruleset::derive`] (all that reads state).
 
+mod charsets;
 mod derive;
 pub mod expr;
 mod index;
@@ -18,10 +19,11 @@ mod summary;
 mod view;
 mod virtual_time;
 
+pub use charsets::HostCharsets;
 pub use derive::{Derived, Draft, Named, Note, PendingDraft, Step};
 pub use index::{Candidates, Need};
 pub use load::{Loaded, SourceFile, load};
-pub use matching::{Failure, Matched};
+pub use matching::{Failure, Found, Matched, MatchedRule};
 pub use open_waits::OpenWaits;
 pub use replay::{Replay, Replayed, ReplayedEvent};
 pub use rule::{Ruleset, SecretSource, WebhookConfig};

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::exchange::{Exchange, ReadOptions, Reading, Timestamp};
+use crate::exchange::{Exchange, PersistedDocuments, Reading, Timestamp};
 use crate::model::{EventUid, GetPiece, LookUp, Pending, WaitsFor, glob};
 
+use super::charsets::HostCharsets;
 use super::derive::{Derived, Draft, Named, Note};
 use super::index::{Candidates, Need};
 use super::matching::Matched;
@@ -24,6 +25,8 @@ pub struct Replay<'a> {
     answers: Vec<(String, Exchange)>,
     uids: u64,
     last: usize,
+    persisted: PersistedDocuments,
+    charsets: HostCharsets,
 }
 
 /// One event of a replay.
@@ -51,8 +54,10 @@ impl<'a> Replay<'a> {
         let mut open = OpenWaits::default();
         open.apply(&state.writes());
         // Names go on behind those that are taken.
-        let taken = state.open().map(|pending| number(pending.uid)).max().unwrap_or(0);
-        Self { ruleset, state, open, lines: HashMap::new(), answers: Vec::new(), uids: taken, last: 0 }
+        let uids = state.open().map(|pending| number(pending.uid)).max().unwrap_or(0);
+        let (persisted, charsets) = (PersistedDocuments::default(), HostCharsets::default());
+        let (lines, answers) = (HashMap::new(), Vec::new());
+        Self { ruleset, state, open, lines, answers, uids, last: 0, persisted, charsets }
     }
 
     /// What is remembered so far.
@@ -71,8 +76,12 @@ impl<'a> Replay<'a> {
         let now = exchange.at;
         let mut replayed = self.until(now);
         self.last = seq;
+        let options = self.ruleset.read_options(self.charsets.of(&exchange.request));
+        if let Some(response) = &exchange.response {
+            self.charsets.note(&exchange.request, response);
+        }
         let Some(candidates) = self.candidates(&exchange) else { return replayed };
-        let reading = Reading::new(exchange, ReadOptions { charset: self.ruleset.shop.charset });
+        let reading = Reading::new(exchange, options).with_persisted(&self.persisted);
         let matched =
             if candidates.rules.is_empty() { Matched::default() } else { self.ruleset.matches(&reading, &candidates) };
         let derived = self.ruleset.derive(&reading, &matched, &self.state, now);
@@ -121,7 +130,8 @@ impl<'a> Replay<'a> {
             let mut answer = Exchange { at: now, ..answer.clone() };
             answer.request.method = http::Method::GET;
             answer.request.uri = target.parse().unwrap_or_else(|_| http::Uri::from_static("/"));
-            let reading = Reading::new(answer, ReadOptions { charset: self.ruleset.shop.charset });
+            let options = self.ruleset.read_options(self.charsets.of(&answer.request));
+            let reading = Reading::new(answer, options);
             let derived = self.ruleset.answered(pending, wait.place, &reading, &self.state, now);
             self.take(derived, None, replayed);
             if !self.state.open().any(|open| open.uid == pending.uid) {

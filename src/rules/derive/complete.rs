@@ -9,7 +9,7 @@ use super::sink::Sink;
 use super::step::Derived;
 use super::visitor::Visitor;
 use super::waits;
-use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead};
+use crate::exchange::{CapturedBody, End, Exchange, Reading, RequestHead};
 use crate::model::{Otherwise, Pending, SettledAs, Timestamp, WaitsFor};
 use crate::rules::expr::{Context, RuleContext};
 use crate::rules::index::{Candidates, Need};
@@ -20,7 +20,7 @@ use crate::rules::view::View;
 
 /// A rule as an exchange sees it, with what its paths captured.
 fn context_of<'a>(context: &'a Context<'a>, hit: &'a MatchedRule) -> RuleContext<'a> {
-    context.rule(&hit.params, &hit.location_params)
+    context.rule(&hit.params, &hit.location_params).with_found(&hit.found)
 }
 
 impl Ruleset {
@@ -37,19 +37,22 @@ impl Ruleset {
         notes: &mut Notes,
         sink: &mut Sink<'_>,
     ) {
-        let mut stopped = false;
+        let mut stopped_by = None;
         for hit in &matched.rules {
             let Some(rule) = self.rule_at(hit) else { continue };
             let runs = match rule.stateful.kind {
-                RuleKind::Event => !stopped,
+                // A rule that stops the others still runs for each of its own GraphQL fields.
+                RuleKind::Event => stopped_by.is_none_or(|by| by == hit.rule),
                 RuleKind::Learn => true,
                 RuleKind::Wait { .. } => false,
             };
-            if !runs || !holds(rule, context.reading(), &visitor.memory.memory) {
+            if !runs || !holds(self, rule, hit, context.reading(), &visitor.whole) {
                 continue;
             }
             let held = evaluate::rule(self, rule, &context_of(context, hit), notes, sink);
-            stopped |= held && rule.stop && rule.is_event();
+            if held && rule.stop && rule.is_event() {
+                stopped_by = Some(hit.rule);
+            }
         }
     }
 
@@ -74,8 +77,9 @@ impl Ruleset {
         for hit in hits {
             let Some(rule) = self.rule_at(hit) else { continue };
             let by = context_of(context, hit);
-            let memory = &visitor.memory.memory;
-            if !holds(rule, context.reading(), memory) || !Run::new(self, rule, Phase::All, notes).when(&by) {
+            let memory = &visitor.whole;
+            if !holds(self, rule, hit, context.reading(), memory) || !Run::new(self, rule, Phase::All, notes).when(&by)
+            {
                 continue;
             }
             let fits = |pending: &Pending| {
@@ -88,7 +92,7 @@ impl Ruleset {
                 pending.rule == rule.name
                     && is_open(pending, sink)
                     && self.rule_of(pending).is_some()
-                    && texts.is_some_and(|texts| bound_hold(rule, texts, context.reading(), memory))
+                    && texts.is_some_and(|texts| bound_hold(self, rule, texts, context.reading(), memory))
             };
             // The oldest one, and with it the other items of the same match.
             let mut first: Option<(Timestamp, u32)> = None;
@@ -110,7 +114,7 @@ impl Ruleset {
     /// The time of a waiting match is up: what its `else` says.
     pub fn expire(&self, pending: &Pending, view: &dyn View, now: Timestamp) -> Derived {
         let visitor = Visitor::of_session(&pending.session, view, now);
-        let reading = Reading::new(nothing(now), ReadOptions { charset: self.shop.charset });
+        let reading = Reading::new(nothing(now), self.read_options(None));
         let context = Context::new(&reading, &self.shop, view, now).with_session(&visitor.memory.memory);
         let mut notes = Notes::default();
         let mut sink = Sink::new(view, now, pending.session.clone());
@@ -161,10 +165,9 @@ impl Ruleset {
         let hit = trigger.and_then(|(number, _)| matched.rules.iter().find(|hit| hit.rule == number));
         if let (Some(hit), Some((_, rule))) = (hit, trigger) {
             let by = context_of(&context, hit);
-            let memory = &visitor.memory.memory;
             let completes = is_open(pending, &sink)
                 && self.rule_of(pending).is_some()
-                && holds(rule, answer, memory)
+                && holds(self, rule, hit, answer, &visitor.whole)
                 && Run::new(self, rule, Phase::All, &mut notes).when(&by);
             if completes {
                 let candidates = waits::candidates(self, pending, &context, Some(&by), &mut notes, &mut sink);

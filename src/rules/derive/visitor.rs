@@ -33,6 +33,8 @@ pub(super) struct Visitor {
     others: Vec<String>,
     /// What is remembered, as before the exchange.
     pub(super) memory: SessionMemory,
+    /// The memory as conditions look into it.
+    pub(super) whole: Value,
     /// Whether there is such a session at all.
     exists: bool,
 }
@@ -41,7 +43,7 @@ impl Visitor {
     /// Nobody.
     pub(super) fn nobody() -> Self {
         let (keys, memory) = (SessionKeys::default(), SessionMemory::default());
-        Self { keys, id: String::new(), others: Vec::new(), memory, exists: false }
+        Self { keys, id: String::new(), others: Vec::new(), memory, whole: Value::Object(Map::new()), exists: false }
     }
 
     /// The visitor whose session is known by its id.
@@ -49,7 +51,8 @@ impl Visitor {
         let memory = view.session(id).filter(|_| !id.is_empty());
         let exists = memory.is_some();
         let memory = alive(memory.unwrap_or_default(), now);
-        Self { keys: SessionKeys::default(), id: id.to_owned(), others: Vec::new(), memory, exists }
+        let whole = Value::Object(memory.memory.clone());
+        Self { keys: SessionKeys::default(), id: id.to_owned(), others: Vec::new(), memory, whole, exists }
     }
 
     /// The visitor of an exchange.
@@ -75,6 +78,7 @@ impl Visitor {
                 meet(&mut visitor.memory, alive(other, now));
             }
         }
+        visitor.whole = Value::Object(visitor.memory.memory.clone());
         visitor
     }
 

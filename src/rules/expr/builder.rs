@@ -2,6 +2,7 @@
 
 use super::lint::{self, Linted};
 use super::names::{Reads, Root};
+use super::rule_names::RuleNames;
 use super::template::{self, Stretch};
 use super::{Expr, ExprFault, Expressions, MAX_SOURCE_BYTES, Piece, Scope, Template};
 use crate::rules::rule::Shop;
@@ -21,10 +22,16 @@ pub(super) struct Source {
     pub(super) paths: Vec<Vec<String>>,
 }
 
+/// A rule that is put aside while one inside of it is read.
+#[derive(Debug)]
+pub struct OuterRule(Option<RuleNames>);
+
 /// Collects expressions while files are loaded.
 #[derive(Debug, Default)]
 pub struct ExpressionsBuilder {
     sources: Vec<Source>,
+    /// What the rule at hand defines; `None` where that is not known (parts) or there is no rule.
+    rule: Option<RuleNames>,
 }
 
 impl ExpressionsBuilder {
@@ -74,6 +81,37 @@ impl ExpressionsBuilder {
         (whole.then_some(template), faults)
     }
 
+    /// The expressions that follow stand in a rule with these finds; `graphql`: it runs for GraphQL fields; `flash`: the
+    /// shop's messages can be read.
+    pub fn begin_rule(&mut self, finds: Vec<String>, graphql: bool, flash: bool) {
+        self.rule = Some(RuleNames::new(finds, graphql, flash));
+    }
+
+    /// A rule inside of another one: what stands there until [`ExpressionsBuilder::leave`] is not of the outer one.
+    pub fn enter(&mut self) -> OuterRule {
+        OuterRule(self.rule.take())
+    }
+
+    /// Goes on with the outer rule.
+    pub fn leave(&mut self, outer: OuterRule) {
+        self.rule = outer.0;
+    }
+
+    /// The rule ends; gives the finds that something read.
+    pub fn end_rule(&mut self) -> std::collections::BTreeSet<String> {
+        self.rule.take().map(RuleNames::into_used).unwrap_or_default()
+    }
+
+    /// Something that is no expression reads a find; `Err` if the rule has none of this name.
+    pub fn name_find(&mut self, name: &str) -> Result<(), ()> {
+        self.rule.as_mut().is_none_or(|rule| rule.use_find(name)).then_some(()).ok_or(())
+    }
+
+    /// The rule's find whose name is most like this.
+    pub fn nearest_find(&self, name: &str) -> Option<&str> {
+        self.rule.as_ref().and_then(|rule| rule.nearest(name))
+    }
+
     /// Whether an expression reads the response's body (so that it must be captured).
     pub fn reads_response_body(&self, expr: Expr) -> bool {
         self.sources.get(expr.0).is_some_and(|source| reads_response_body(source.reads))
@@ -111,7 +149,10 @@ impl ExpressionsBuilder {
             let fault = ExprFault::error(lead..lead + trimmed.len(), message);
             return (None, vec![fault.hint("split it, or put its tables under `[vars]`")]);
         }
-        let Linted { reads, paths, faults } = lint_with_stack(trimmed, scope, truth);
+        let Linted { reads, paths, mut faults, asks } = lint_with_stack(trimmed, scope, truth);
+        if let Some(rule) = &mut self.rule {
+            faults.extend(asks.into_iter().filter_map(|ask| rule.answer(ask)));
+        }
         let faults: Vec<_> = faults.into_iter().map(|fault| fault.shifted(lead)).collect();
         if faults.iter().any(|fault| !fault.warning) {
             return (None, faults);

@@ -16,6 +16,7 @@ use super::names::{Reads, Root};
 use super::value::{Table, from_json, from_map, to_json};
 use crate::exchange::{Damage, Fields, Part, Reading, Url};
 use crate::model::Timestamp;
+use crate::rules::matching::Found;
 use crate::rules::rule::Shop;
 use crate::rules::view::View;
 
@@ -27,6 +28,7 @@ pub struct Context<'a> {
     now: Timestamp,
     session: Value,
     converted: RefCell<HashMap<&'static str, Value>>,
+    shared: RefCell<HashMap<usize, (Arc<Json>, Value)>>,
     pub(super) lookups: Lookups,
 }
 
@@ -36,6 +38,7 @@ pub struct RuleContext<'a> {
     pub(super) exchange: &'a Context<'a>,
     params: &'a [(String, String)],
     location_params: &'a [(String, String)],
+    found: Option<&'a Found>,
     item: Option<(Value, usize)>,
     late: Option<&'a Late>,
 }
@@ -59,8 +62,8 @@ impl std::fmt::Debug for RuleContext<'_> {
 impl<'a> Context<'a> {
     /// For one exchange; `view` is state as before it, `now` the root of that name.
     pub fn new(reading: &'a Reading, shop: &'a Shop, view: &'a dyn View, now: Timestamp) -> Self {
-        let session = Value::UNDEFINED;
-        Self { reading, shop, view, now, session, converted: RefCell::default(), lookups: Lookups::default() }
+        let (converted, shared, session) = (RefCell::default(), RefCell::default(), Value::UNDEFINED);
+        Self { reading, shop, view, now, session, converted, shared, lookups: Lookups::default() }
     }
 
     /// The same with what is remembered of the visitor.
@@ -71,7 +74,7 @@ impl<'a> Context<'a> {
 
     /// For a rule, with what its paths captured.
     pub fn rule(&'a self, params: &'a [(String, String)], location_params: &'a [(String, String)]) -> RuleContext<'a> {
-        RuleContext { exchange: self, params, location_params, item: None, late: None }
+        RuleContext { exchange: self, params, location_params, found: None, item: None, late: None }
     }
 
     pub(super) fn view(&self) -> &dyn View {
@@ -89,6 +92,18 @@ impl<'a> Context<'a> {
         }
         let value = make();
         self.converted.borrow_mut().insert(word, value.clone());
+        value
+    }
+
+    /// What several rules may have found alike, converted once.
+    fn shared(&self, json: &Arc<Json>) -> Value {
+        let place = Arc::as_ptr(json).addr();
+        if let Some((_, value)) = self.shared.borrow().get(&place) {
+            return value.clone();
+        }
+        let value = from_json(json);
+        // The JSON is kept with it, so that no other ever stands in its place.
+        self.shared.borrow_mut().insert(place, (Arc::clone(json), value.clone()));
         value
     }
 
@@ -154,6 +169,12 @@ impl<'a> RuleContext<'a> {
         Self { late: Some(late), ..self.clone() }
     }
 
+    /// The same with what the rule's finds gave.
+    #[must_use]
+    pub fn with_found(&self, found: &'a Found) -> Self {
+        Self { found: Some(found), ..self.clone() }
+    }
+
     /// The exchange read.
     pub fn reading(&self) -> &'a Reading {
         self.exchange.reading
@@ -209,7 +230,22 @@ impl<'a> RuleContext<'a> {
         match root {
             Root::Params => captures(self.params),
             Root::Location => self.location(),
+            Root::Find | Root::Flash | Root::Graphql | Root::Field => self.found(root),
             _ => self.exchange.root(root),
+        }
+    }
+
+    fn found(&self, root: Root) -> Value {
+        let Some(found) = self.found else { return Value::UNDEFINED };
+        let shared =
+            |value: &Option<Arc<Json>>| value.as_ref().map_or(Value::UNDEFINED, |value| self.exchange.shared(value));
+        match root {
+            Root::Find => {
+                let finds = found.finds.iter().map(|(name, value)| (name, self.exchange.shared(value)));
+                finds.collect::<Table>().into_value()
+            }
+            Root::Flash => shared(&found.flash),
+            _ => shared(&found.field),
         }
     }
 

@@ -13,6 +13,7 @@ mod late;
 mod lint;
 mod lookups;
 mod names;
+mod rule_names;
 mod run;
 mod template;
 #[cfg(test)]

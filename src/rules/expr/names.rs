@@ -45,6 +45,7 @@ roots! {
     Session "session", Then "then", Access "access",
     ResponseHeaders "response.headers", ResponseCookies "response.cookies", ResponseBody "response.body",
     ResponseJson "response.json",
+    Find "find", Flash "flash", Graphql "graphql", Field "field",
     Topic "topic", Resource "resource", Event "event", Id "id", Key "key", Payload "payload",
 }
 
@@ -54,13 +55,13 @@ pub(super) const RESPONSE: [Root; 4] =
 
 const RULE: &[&str] = &[
     "host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response", "method",
-    "path", "params", "vars", "shop", "now", "session", "then", "access",
+    "path", "params", "vars", "shop", "now", "session", "then", "access", "find", "flash", "graphql", "field",
 ];
 const ITEM: &[&str] = &["item", "index"];
 const FILTER: &[&str] = &["topic", "resource", "event", "id", "key", "payload"];
 
 /// Roots of the language (item 25) whose part is not built yet.
-pub(super) const NOT_YET: &[&str] = &["find", "flash", "graphql", "field"];
+pub(super) const NOT_YET: &[&str] = &[];
 
 /// The variables an expression may name.
 pub(super) fn variables(scope: Scope) -> Vec<&'static str> {
@@ -96,6 +97,7 @@ pub(super) fn children(root: &str) -> Option<&'static [&'static str]> {
         "location" => Some(&["url", "host", "path", "query", "params"]),
         "referer" => Some(&["url", "host", "path", "query"]),
         "response" => Some(&["headers", "cookies", "body", "json"]),
+        "field" | "graphql" => Some(&["name", "alias", "args", "data", "errors"]),
         "shop" => Some(&["name", "url", "charset", "decimal", "timezone"]),
         _ => None,
     }

@@ -15,6 +15,7 @@ fn shop() -> Shop {
         name: "Tea House".into(),
         url: "https://shop.example/".into(),
         charset: encoding_rs::UTF_8,
+        states_charset: true,
         decimal: ',',
         timezone: jiff::tz::TimeZone::UTC,
         redact: Vec::new(),

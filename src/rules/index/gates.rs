@@ -1,8 +1,8 @@
 //! The literal form field that keeps most rules away from an exchange: read once, compared once for each candidate.
 
-use crate::exchange::{FieldPath, Reading};
+use crate::exchange::FieldPath;
 
-use super::super::matching::form_texts;
+use super::super::matching::{Sight, form_texts};
 use super::super::rule::{Condition, EventRule, Matcher, Subject};
 
 /// For each rule the form field and texts without which it cannot match.
@@ -47,12 +47,12 @@ impl Gates {
 
     /// Those of `rules` whose form literal stands in the exchange, and those without one. A form that is cut or cannot be
     /// read keeps nobody out.
-    pub(super) fn past(&self, reading: &Reading, rules: &[u32]) -> Vec<u32> {
+    pub(super) fn past(&self, sight: &Sight<'_>, rules: &[u32]) -> Vec<u32> {
         let mut read: Vec<Option<Option<Vec<String>>>> = vec![None; self.paths.len()];
         let mut passes = |rule: u32| {
             let Some(Some((at, texts))) = self.rules.get(rule as usize) else { return true };
             let (Some(slot), Some(path)) = (read.get_mut(*at), self.paths.get(*at)) else { return true };
-            match slot.get_or_insert_with(|| form_texts(reading, path).ok()) {
+            match slot.get_or_insert_with(|| form_texts(sight.reading, path).ok()) {
                 Some(found) => found.iter().any(|text| texts.binary_search(text).is_ok()),
                 None => true,
             }
@@ -75,6 +75,7 @@ mod tests {
     use http::Request;
 
     use super::super::Candidates;
+    use super::Sight;
     use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead, Timestamp};
     use crate::rules::{SourceFile, load};
 
@@ -99,7 +100,7 @@ mod tests {
             let exchange =
                 Exchange { at, request, request_body: body, response: None, response_body, end: End::Complete };
             let reading = Reading::new(exchange, ReadOptions::default());
-            rules.index.past_gates(&reading, &Candidates { rules: candidates.rules.clone() })
+            rules.index.past_gates(&Sight::new(&reading, None), &Candidates { rules: candidates.rules.clone() })
         };
         assert_eq!(past(CapturedBody::whole("kind=same&action=do-7")), [7]);
         assert_eq!(past(CapturedBody::whole("kind=same")), [0_u32; 0]);

@@ -11,7 +11,7 @@ use http::Method;
 use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead, ResponseHead, Timestamp};
 
 use super::expr::Expressions;
-use super::matching::{Stage, Truth, decide, table};
+use super::matching::{Sight, Stage, Truth, decide, table};
 use super::open_waits::OpenWaits;
 use super::path::segments;
 use super::rule::{EventRule, RuleKind, Ruleset};
@@ -70,8 +70,8 @@ impl Index {
     }
 
     /// Candidates whose literal form field stands in the exchange, and those without one.
-    pub(super) fn past_gates(&self, reading: &Reading, candidates: &Candidates) -> Vec<u32> {
-        self.gates.past(reading, &candidates.rules)
+    pub(super) fn past_gates(&self, sight: &Sight<'_>, candidates: &Candidates) -> Vec<u32> {
+        self.gates.past(sight, &candidates.rules)
     }
 
     fn needs(&self, rule: u32) -> Needs {
@@ -91,7 +91,8 @@ impl Ruleset {
             return None;
         }
         let reading = self.reading_of(head, None);
-        if self.shop.ignore.iter().any(|ignored| table(ignored, &reading, Stage::Request, None) == Truth::Holds) {
+        let sight = Sight::new(&reading, None);
+        if self.shop.ignore.iter().any(|ignored| table(ignored, sight.scene(Stage::Request)) == Truth::Holds) {
             return None;
         }
         self.left(rules, &reading, Stage::Request)
@@ -144,9 +145,10 @@ impl Ruleset {
 
     /// Those rules that do not fail by what is seen so far.
     fn left(&self, mut rules: Vec<u32>, reading: &Reading, stage: Stage) -> Option<Candidates> {
+        let sight = Sight::new(reading, self.flash.as_ref());
         let stays = |rule: &u32| {
             let event = self.events.get(*rule as usize);
-            event.is_some_and(|event| decide(event, reading, stage).0 != Truth::Fails)
+            event.is_some_and(|event| decide(event, sight.scene_of(stage, event)).0 != Truth::Fails)
         };
         rules.retain(stays);
         (!rules.is_empty()).then_some(Candidates { rules })

@@ -26,6 +26,9 @@ impl Needs {
                 || bound.into_iter().any(|subject| matches!(subject, Subject::ResponseBody | Subject::ResponseJson(_)))
                 || rule.stateful.reads_body
                 || copied
+                // Whether an operation went well stands in its answer.
+                || rule.graphql.is_some()
+                || rule.finds.iter().any(|find| find.extract.reads_response_body())
                 || holes(rule).into_iter().any(|expr| expressions.reads_response_body(expr)),
         }
     }

@@ -6,16 +6,17 @@ use crate::exchange::FieldPath;
 use super::super::rule::{Condition, Matcher, Subject, UrlPart};
 use super::loader::{Keys, Loader};
 use super::matcher::{OPERATORS, Typing, is_operators, matcher};
-use super::path;
 use super::status::status;
 use super::tree::{Entry, Node, Table, Toml};
+use super::{flash, graphql, path};
 
 /// Roots of conditions that work in a table of `any` or `none`.
 pub(super) const ROOTS: Keys = Keys {
     known: &[
-        "host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response", "session",
+        "host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response", "flash",
+        "graphql", "session", "find",
     ],
-    later: &["flash", "graphql", "find"],
+    later: &[],
 };
 
 /// Roots that the head of a request decides: those of `[shop] ignore`.
@@ -57,9 +58,26 @@ pub(super) fn tables(loader: &mut Loader, what: &str, node: &Node, keys: Keys) -
             let text = written(loader, "status", &entry.node);
             conditions.push(Condition { subject: Subject::Status, matcher: Matcher::Status(set), text });
         }
+        if let Some(entry) = table.get("graphql") {
+            graphql::only_conditions(loader, &entry.node);
+        }
+        if let Some(entry) = table.get("find") {
+            finds(loader, &entry.node, &mut conditions);
+        }
         found.push(conditions);
     }
     found
+}
+
+/// `find.NAME = …` in a table of `any` or `none`: a condition on what the rule's find gave.
+fn finds(loader: &mut Loader, node: &Node, found: &mut Vec<Condition>) {
+    let Some(table) = loader.table("find", node) else { return };
+    for entry in &table.entries {
+        if loader.expressions.name_find(&entry.key).is_err() {
+            loader.no_such_find(entry.at, &entry.key);
+        }
+    }
+    json_below(loader, "find", table, &[], &Subject::Find, found);
 }
 
 fn root(loader: &mut Loader, entry: &Entry, found: &mut Vec<Condition>) {
@@ -83,6 +101,8 @@ fn root(loader: &mut Loader, entry: &Entry, found: &mut Vec<Condition>) {
         "location" => url(loader, key, node, &Subject::Location, found),
         "response" => response(loader, node, found),
         "session" => session(loader, entry, found),
+        "flash" => flash::condition(loader, node, found),
+        "graphql" => graphql::conditions(loader, node, found),
         _ => {}
     }
 }
@@ -174,7 +194,7 @@ fn field(
 }
 
 /// `json` and `response.json`: nested tables are paths.
-fn json(
+pub(super) fn json(
     loader: &mut Loader,
     what: &str,
     node: &Node,
@@ -292,7 +312,7 @@ fn url_path(
     push(loader, what, node, subject(UrlPart::Template(templates)), Some(Matcher::Template), found);
 }
 
-fn push(
+pub(super) fn push(
     loader: &mut Loader,
     what: &str,
     node: &Node,
@@ -331,7 +351,7 @@ fn suspect_operators(loader: &mut Loader, what: &str, table: &Table) {
 }
 
 /// A condition as written, on one line.
-fn written(loader: &Loader, what: &str, node: &Node) -> String {
+pub(super) fn written(loader: &Loader, what: &str, node: &Node) -> String {
     let source = |node: &Node| loader.report.source(node.at).split_whitespace().collect::<Vec<_>>().join(" ");
     let value = match node.table().filter(|table| !table.inline) {
         Some(table) => {

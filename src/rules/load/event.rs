@@ -9,7 +9,7 @@ use super::loader::{Keys, Loader};
 use super::parts::Merged;
 use super::status::status;
 use super::tree::{Entry, Node, Table, Toml};
-use super::{path, stateful, values};
+use super::{find, graphql, path, stateful, values};
 
 /// Keys of a rule.
 pub(super) const KEYS: Keys = Keys {
@@ -43,13 +43,16 @@ pub(super) const KEYS: Keys = Keys {
         "arg",
         "priority",
         "stop",
+        "find",
+        "flash",
+        "graphql",
         "session",
         "remember",
         "forget",
         "once",
         "wait",
     ],
-    later: &["find", "flash", "graphql"],
+    later: &[],
 };
 
 /// What a table that reads like a rule is.
@@ -73,6 +76,15 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, of: Of)
     let table = &merged.table;
     let scope = if of == Of::Part || table.get("for_each").is_some() { Scope::Item } else { Scope::Rule };
     let get = |key: &str| table.get(key).map(|entry| &entry.node);
+    let finds = get("find").map_or_else(Vec::new, |node| find::finds(loader, node));
+    let graphql = get("graphql").and_then(|node| graphql::rule(loader, node, (of != Of::Part).then_some(entry)));
+    if of != Of::Part {
+        let (graphql, flash) = (get("graphql").is_some(), loader.has_flash);
+        // With those at fault, so that what names them is no fault of its own.
+        let names =
+            get("find").and_then(Node::table).map_or_else(Vec::new, |table| table.keys().map(str::to_owned).collect());
+        loader.expressions.begin_rule(names, graphql, flash);
+    }
     let on = get("on").map(|node| path::on(loader, node));
     let status = get("status").and_then(|node| status(loader, node)).unwrap_or_else(StatusSet::default);
     let conditions = conditions(loader, table);
@@ -91,6 +103,8 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, of: Of)
         any,
         none,
         status,
+        graphql,
+        finds,
         when,
         for_each: get("for_each").and_then(|node| loader.expression("for_each", node, Scope::Rule)),
         topic,
@@ -110,6 +124,9 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, of: Of)
         Of::Event => complete(loader, entry, merged, &rule),
         Of::Learn => stateful::learns(loader, entry, merged, &rule),
         Of::Part | Of::Wait => {}
+    }
+    if matches!(of, Of::Learn) {
+        find::unused(loader, get("find"), &rule.finds);
     }
     rule
 }

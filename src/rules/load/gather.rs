@@ -7,8 +7,8 @@ use super::report::At;
 use super::tree::{Entry, Table, Toml};
 
 const KEYS: Keys = Keys {
-    known: &["shop", "session", "vars", "event", "learn", "part", "access", "webhook", "key"],
-    later: &["flash"],
+    known: &["shop", "session", "flash", "vars", "event", "learn", "part", "access", "webhook", "key"],
+    later: &[],
 };
 
 /// Most characters of a NAME.
@@ -21,6 +21,8 @@ pub(super) struct Gathered<'t> {
     pub(super) shop: Option<&'t Entry>,
     /// `[session]`.
     pub(super) session: Option<&'t Entry>,
+    /// `[flash]`.
+    pub(super) flash: Option<&'t Entry>,
     /// Entries of `[vars]`.
     pub(super) vars: Vec<&'t Entry>,
     /// `[event.NAME]`.
@@ -53,6 +55,7 @@ pub(super) fn gather<'t>(loader: &mut Loader, files: &'t [Table]) -> Gathered<'t
                 match top.key.as_str() {
                     "shop" => gathered.shop = gathered.shop.or(Some(top)),
                     "session" => gathered.session = gathered.session.or(Some(top)),
+                    "flash" => gathered.flash = gathered.flash.or(Some(top)),
                     _ => loader.not_yet(top.at, &format!("[{}]", top.key)),
                 }
             }

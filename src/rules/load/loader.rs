@@ -1,5 +1,7 @@
 //! What every reader of a table shares: the report, the variables, the expressions, and typed reading with strict keys.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use encoding_rs::Encoding;
@@ -8,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::diagnostic::nearest;
 
 use super::super::expr::{Expr, ExprFault, ExpressionsBuilder, Scope, Template};
-use super::super::rule::Place;
+use super::super::rule::{Extract, Place};
 use super::duration;
 use super::escapes;
 use super::report::{At, Report};
@@ -28,6 +30,12 @@ pub(super) struct Loader {
     pub(super) charset: &'static Encoding,
     /// What `then`, `access` and `session` mean where expressions stand now.
     pub(super) scoped: Scoped,
+    /// Finds by all that tells two apart.
+    pub(super) extracts: HashMap<String, Arc<Extract>>,
+    /// Whether there is a [flash].
+    pub(super) has_flash: bool,
+    /// The levels its `page` names.
+    pub(super) flash_levels: Vec<String>,
 }
 
 /// The keys a table may have.
@@ -40,6 +48,27 @@ pub(super) struct Keys {
 }
 
 impl Loader {
+    /// Begins: nothing is read yet.
+    pub(super) fn new(report: Report) -> Self {
+        Self {
+            report,
+            expressions: ExpressionsBuilder::new(),
+            vars: Map::new(),
+            charset: encoding_rs::UTF_8,
+            extracts: HashMap::new(),
+            has_flash: false,
+            flash_levels: Vec::new(),
+            scoped: Scoped::default(),
+        }
+    }
+
+    /// Reports a NAME that no `find` of the rule defines.
+    pub(super) fn no_such_find(&mut self, at: At, name: &str) {
+        let near = self.expressions.nearest_find(name).map(|near| format!("did you mean `{near}`?"));
+        let hint = near.unwrap_or_else(|| format!("define it in the rule: `find.{name} = {{ css = \"…\" }}`"));
+        self.report.error(at, format!("the rule has no `find.{name}`"), hint);
+    }
+
     /// Reports keys that are none of `keys`, and those that are not built yet.
     pub(super) fn strict(&mut self, table: &Table, keys: Keys, of: &str) {
         for entry in &table.entries {

@@ -133,7 +133,7 @@ fn number(loader: &mut Loader, what: &str, node: &Node) -> Option<f64> {
 }
 
 /// A regular expression, its faults shown where they are.
-fn regex(loader: &mut Loader, node: &Node) -> Option<Regex> {
+pub(super) fn regex(loader: &mut Loader, node: &Node) -> Option<Regex> {
     let text = loader.text("regex", node)?;
     match RegexBuilder::new(&text).size_limit(REGEX_BYTES).build() {
         Ok(regex) => {

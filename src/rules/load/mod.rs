@@ -10,7 +10,11 @@ mod conditions;
 mod duration;
 mod escapes;
 mod event;
+mod find;
+mod find_from;
+mod flash;
 mod gather;
+mod graphql;
 mod loader;
 mod matcher;
 mod never;
@@ -28,14 +32,12 @@ mod values;
 mod wait;
 mod webhook;
 
-use serde_json::Map;
-
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::glob;
 
 use super::expr::ExpressionsBuilder;
 use super::index::Index;
-use super::rule::{AccessConfig, EventRule, KeyConfig, RuleKind, Ruleset, SessionConfig, Shop, WebhookConfig};
+use super::rule::{AccessConfig, EventRule, Flash, KeyConfig, RuleKind, Ruleset, SessionConfig, Shop, WebhookConfig};
 use event::Of;
 use gather::Gathered;
 use loader::Loader;
@@ -70,13 +72,7 @@ pub fn load(files: &[SourceFile]) -> Loaded {
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut report = Report::default();
     let tables: Vec<_> = files.iter().map(|file| syntax::parse(&mut report, &file.path, &file.bytes)).collect();
-    let mut loader = Loader {
-        report,
-        expressions: ExpressionsBuilder::new(),
-        vars: Map::new(),
-        charset: encoding_rs::UTF_8,
-        scoped: Scoped::default(),
-    };
+    let mut loader = Loader::new(report);
     let gathered = gather::gather(&mut loader, &tables);
     let compiled = compile(&mut loader, &gathered);
     never::tell(&mut loader, &compiled.events, &compiled.webhooks, &gathered);
@@ -89,6 +85,7 @@ pub fn load(files: &[SourceFile]) -> Loaded {
 struct Compiled {
     shop: Shop,
     session: SessionConfig,
+    flash: Option<Flash>,
     events: Vec<EventRule>,
     access: Vec<AccessConfig>,
     webhooks: Vec<WebhookConfig>,
@@ -107,6 +104,9 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
     let session = gathered.session.map_or_else(SessionConfig::default, |entry| stateful::session(loader, entry));
     let mut access: Vec<_> = gathered.access.iter().filter_map(|entry| access::access(loader, entry)).collect();
     access.sort_by(|a, b| a.name.cmp(&b.name));
+    let flash = gathered.flash.and_then(|entry| flash::table(loader, entry));
+    loader.has_flash = gathered.flash.is_some();
+    loader.flash_levels = flash.iter().flat_map(|flash| &flash.page).map(|(level, _)| level.clone()).collect();
     for part in &gathered.parts {
         if let Some(table) = loader.table(&format!("part.{}", part.key), &part.node) {
             check_part(loader, part, table);
@@ -120,6 +120,7 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
         let scoped = Scoped { then: wait::then(&merged), ..loader.scoped };
         let mut rule = loader.within(scoped, |loader| event::event(loader, entry, &merged, Of::Event));
         triggers.extend(wait::waits(loader, entry, &merged, &mut rule, &access));
+        find::unused(loader, merged.table.get("find").map(|entry| &entry.node), &rule.finds);
         events.push(rule);
     }
     for entry in &gathered.learns {
@@ -139,7 +140,7 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
     let mut keys: Vec<_> = gathered.keys.iter().filter_map(|entry| webhook::key(loader, entry)).collect();
     keys.sort_by(|a, b| a.name.cmp(&b.name));
     one_default(loader, &gathered.keys);
-    Compiled { shop, session, events, access, webhooks, keys }
+    Compiled { shop, session, flash, events, access, webhooks, keys }
 }
 
 /// Higher priority first, then by file and place in it.
@@ -193,9 +194,9 @@ fn one_default(loader: &mut Loader, keys: &[&Entry]) {
 }
 
 fn ruleset(compiled: Compiled, expressions: ExpressionsBuilder) -> Ruleset {
-    let Compiled { shop, session, mut events, access, webhooks, keys } = compiled;
+    let Compiled { shop, session, flash, mut events, access, webhooks, keys } = compiled;
     let expressions = expressions.build(&shop);
     stateful::late(&mut events, &expressions);
     let index = Index::build(&events, &expressions);
-    Ruleset { shop, session, events, access, webhooks, keys, expressions, index }
+    Ruleset { shop, session, flash, events, access, webhooks, keys, expressions, index }
 }

@@ -58,6 +58,7 @@ impl Default for Shop {
             name: String::new(),
             url: String::new(),
             charset: encoding_rs::UTF_8,
+            states_charset: false,
             decimal: '.',
             timezone: TimeZone::UTC,
             redact: Vec::new(),
@@ -109,6 +110,7 @@ pub(super) fn shop(loader: &mut Loader, entry: &Entry) -> (Shop, Vec<(String, No
     let mut off = Vec::new();
     let Some(table) = loader.table("shop", &entry.node) else { return (shop, off) };
     loader.strict(table, KEYS, "[shop]");
+    shop.states_charset = table.get("charset").is_some();
     for Entry { key, node, .. } in &table.entries {
         match key.as_str() {
             "name" => shop.name = loader.text(key, node).unwrap_or_default(),

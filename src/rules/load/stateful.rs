@@ -131,8 +131,11 @@ pub(super) const LEARN_KEYS: Keys = Keys {
         "remember",
         "forget",
         "priority",
+        "find",
+        "flash",
+        "graphql",
     ],
-    later: &["find", "flash", "graphql"],
+    later: &[],
 };
 
 /// What a learn rule must have.

@@ -6,8 +6,10 @@ use super::loader::{Loader, one_of};
 use super::tree::{Node, Table, Toml};
 
 /// Roots a wholesale copy may start from.
-const COPY_ROOTS: [&str; 10] =
-    ["form", "json", "query", "params", "response", "location", "referer", "item", "session", "then"];
+const COPY_ROOTS: [&str; 13] = [
+    "form", "json", "query", "params", "response", "location", "referer", "item", "find", "field", "graphql",
+    "session", "then",
+];
 
 /// A table of values under `payload` or `facts`.
 pub(super) fn tree(loader: &mut Loader, what: &str, node: &Node, scope: Scope) -> Vec<(String, ValueTree)> {
@@ -88,10 +90,6 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
         return None;
     };
     let root = parts.first().map_or("", String::as_str);
-    if matches!(root, "find" | "flash" | "field") {
-        loader.not_yet(node.at, &format!("`payload_from = \"{root}\"`"));
-        return None;
-    }
     if !COPY_ROOTS.contains(&root) {
         let near = crate::diagnostic::nearest(root, COPY_ROOTS);
         let hint = near
@@ -108,6 +106,13 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
     let fault = match root {
         "response" if second != Some("json") => Some("only `response.json` holds tables"),
         "then" => Some("name a part of it: `then.form`, `then.response.json`"),
+        "find" => match second {
+            Some(name) => loader.expressions.name_find(name).err().map(|()| "no such `find` is defined"),
+            None => Some("name one of them: `find.NAME`"),
+        },
+        "field" | "graphql" if !matches!(second, Some("args" | "data")) => {
+            Some("only its `args` and `data` are tables")
+        }
         "location" | "referer" if !matches!(second, Some("query" | "params")) => {
             Some("only its `query` and `params` are tables")
         }
@@ -121,7 +126,7 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
 }
 
 /// `form.product_description[1]['name']` to its parts.
-fn split(text: &str) -> Option<Vec<String>> {
+pub(super) fn split(text: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();
     let mut rest = text.trim();
     loop {

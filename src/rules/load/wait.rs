@@ -20,9 +20,9 @@ use super::{bound, path, stateful};
 const KEYS: Keys = Keys {
     known: &[
         "on", "get", "as", "for", "else", "host", "query", "form", "json", "headers", "cookies", "referer", "status",
-        "location", "response", "session", "any", "none", "when",
+        "location", "response", "session", "find", "flash", "graphql", "any", "none", "when",
     ],
-    later: &["find", "flash", "graphql"],
+    later: &[],
 };
 
 /// Those of a wait that are no conditions.
@@ -76,6 +76,7 @@ pub(super) fn waits(
         rule.stateful.waits.push(Wait { event, span: span.unwrap_or(default) });
     }
     ends(loader, wait, rule);
+    found(loader, wait, rule, &triggers);
     triggers
 }
 
@@ -91,6 +92,31 @@ fn otherwise(loader: &mut Loader, table: &Table, rule: &mut EventRule) {
         loader.report.error(entry.node.at, "the waits of this rule disagree about `else`", hint);
     }
     rule.stateful.otherwise = Some(own);
+}
+
+/// `then.find.NAME` must be a find of some wait.
+fn found(loader: &mut Loader, wait: &Entry, rule: &EventRule, triggers: &[EventRule]) {
+    let names: Vec<&str> = triggers.iter().flat_map(|rule| &rule.finds).map(|find| find.name.as_str()).collect();
+    let mut asked: Vec<String> = Vec::new();
+    let mut ask = |expr| {
+        let finds = loader
+            .expressions
+            .paths(expr)
+            .iter()
+            .filter(|path| path.len() > 2 && path[0] == "then" && path[1] == "find");
+        asked.extend(finds.map(|path| path[2].clone()));
+    };
+    rule.when.iter().chain(&rule.for_each).copied().for_each(&mut ask);
+    rule.each_template(&mut |template| template.holes().for_each(&mut ask));
+    asked.sort();
+    asked.dedup();
+    for name in asked.iter().filter(|name| !names.contains(&name.as_str())) {
+        let hint = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `then.find.{near}`?"),
+            None => format!("add to the wait: find.{name} = {{ css = \"…\" }}"),
+        };
+        loader.report.missing(wait.at, format!("`then.find.{name}` is named, and the wait finds no `{name}`"), hint);
+    }
 }
 
 /// What comes when the time is up must be sayable.
@@ -197,7 +223,9 @@ impl One<'_> {
         let decides = !table.entries.is_empty() || !bound.is_empty();
         let itself = Scoped { then: Then::Itself, ..self.loader.scoped };
         let entry = self.entry;
+        let outer = self.loader.expressions.enter();
         let mut rule = self.loader.within(itself, |loader| event(loader, entry, &merged, Of::Wait));
+        self.loader.expressions.leave(outer);
         let kind = RuleKind::Wait { place: self.place, look_up };
         rule.stateful = Stateful { kind, bound, decides, ..Stateful::default() };
         if look_up {

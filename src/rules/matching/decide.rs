@@ -2,12 +2,13 @@
 
 use http::Method;
 
-use crate::exchange::{End, Reading};
+use crate::exchange::End;
 
 use super::super::path::Captures;
-use super::super::rule::{Condition, EventRule};
+use super::super::rule::{Condition, EventRule, Find, GraphqlOk, GraphqlRule};
 use super::fit::{Truth, fit};
 use super::look::{Stage, look};
+use super::sight::Scene;
 
 /// What decided.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,12 @@ pub(in super::super) enum Cause<'r> {
     Any(usize),
     /// A table of `none` holds: its place.
     None(usize),
+    /// The exchange is no such GraphQL operation, or has no such root field.
+    Graphql(&'r GraphqlRule),
+    /// The root field did not go as `graphql.ok` wants.
+    GraphqlOk(GraphqlOk),
+    /// A find that found nothing, or with `absent` something: its place.
+    Find(&'r Find),
 }
 
 /// How a rule stands, and what decided; nothing where it holds.
@@ -37,8 +44,8 @@ pub(in super::super) fn captures(
 }
 
 /// Status and conditions of a rule (not its `on`, nor `when`). An answer that is cut off never matches.
-pub(in super::super) fn decide<'r>(rule: &'r EventRule, reading: &Reading, stage: Stage) -> Decision<'r> {
-    let exchange = reading.exchange();
+pub(in super::super) fn decide<'r>(rule: &'r EventRule, scene: Scene<'_>) -> Decision<'r> {
+    let (exchange, stage) = (scene.sight.reading.exchange(), scene.stage);
     if stage == Stage::Whole && (exchange.end != End::Complete || exchange.response.is_none()) {
         return (Truth::Fails, Some(Cause::End));
     }
@@ -48,63 +55,68 @@ pub(in super::super) fn decide<'r>(rule: &'r EventRule, reading: &Reading, stage
     }
     let mut open = None;
     for condition in &rule.conditions {
-        let truth = one(condition, reading, stage, Some(rule));
+        let truth = one(condition, scene);
         match truth {
             Truth::Holds => {}
             Truth::Fails => return (truth, Some(Cause::Condition(condition))),
-            Truth::Open(_) => open = open.or(Some((truth, Some(Cause::Condition(condition))))),
+            Truth::Open(_) => open = Some(graver(open, (truth, Some(Cause::Condition(condition))))),
         }
     }
     for (at, group) in rule.any.iter().enumerate() {
-        let truth = group_holds(group, reading, stage, rule);
+        let truth = group_holds(group, scene);
         match truth {
             Truth::Holds => {}
             Truth::Fails => return (truth, Some(Cause::Any(at))),
-            Truth::Open(_) => open = open.or(Some((truth, Some(Cause::Any(at))))),
+            Truth::Open(_) => open = Some(graver(open, (truth, Some(Cause::Any(at))))),
         }
     }
     for (at, group) in rule.none.iter().enumerate() {
-        let truth = table(group, reading, stage, Some(rule));
+        let truth = table(group, scene);
         match truth {
             Truth::Fails => {}
             Truth::Holds => return (Truth::Fails, Some(Cause::None(at))),
-            Truth::Open(_) => open = open.or(Some((truth, Some(Cause::None(at))))),
+            Truth::Open(_) => open = Some(graver(open, (truth, Some(Cause::None(at))))),
         }
     }
     open.unwrap_or((Truth::Holds, None))
 }
 
 /// At least one table holds.
-fn group_holds(group: &[Vec<Condition>], reading: &Reading, stage: Stage, rule: &EventRule) -> Truth {
-    let mut open = None;
+fn group_holds(group: &[Vec<Condition>], scene: Scene<'_>) -> Truth {
+    let mut open: Option<Decision<'_>> = None;
     for conditions in group {
-        match table(conditions, reading, stage, Some(rule)) {
+        match table(conditions, scene) {
             Truth::Holds => return Truth::Holds,
             Truth::Fails => {}
-            truth @ Truth::Open(_) => open = open.or(Some(truth)),
+            truth @ Truth::Open(_) => open = Some(graver(open, (truth, None))),
         }
     }
-    open.unwrap_or(Truth::Fails)
+    open.map_or(Truth::Fails, |(truth, _)| truth)
 }
 
 /// All conditions of a table hold.
-pub(in super::super) fn table(
-    conditions: &[Condition],
-    reading: &Reading,
-    stage: Stage,
-    rule: Option<&EventRule>,
-) -> Truth {
-    let mut open = None;
+pub(in super::super) fn table(conditions: &[Condition], scene: Scene<'_>) -> Truth {
+    let mut open: Option<Decision<'_>> = None;
     for condition in conditions {
-        match one(condition, reading, stage, rule) {
+        match one(condition, scene) {
             Truth::Holds => {}
             Truth::Fails => return Truth::Fails,
-            truth @ Truth::Open(_) => open = open.or(Some(truth)),
+            truth @ Truth::Open(_) => open = Some(graver(open, (truth, None))),
         }
     }
-    open.unwrap_or(Truth::Holds)
+    open.map_or(Truth::Holds, |(truth, _)| truth)
 }
 
-pub(super) fn one(condition: &Condition, reading: &Reading, stage: Stage, rule: Option<&EventRule>) -> Truth {
-    fit(&condition.matcher, &look(&condition.subject, reading, stage, rule))
+fn one(condition: &Condition, scene: Scene<'_>) -> Truth {
+    fit(&condition.matcher, &look(&condition.subject, scene))
+}
+
+/// The graver of two decisions that are open.
+fn graver<'r>(before: Option<Decision<'r>>, decision: Decision<'r>) -> Decision<'r> {
+    match (before, decision.0) {
+        (Some((Truth::Open(before), cause)), Truth::Open(why)) if !why.outweighs(before) => {
+            (Truth::Open(before), cause)
+        }
+        _ => decision,
+    }
 }

@@ -5,10 +5,15 @@ use std::borrow::Cow;
 use crate::exchange::{End, Reading};
 
 use super::super::path::segments;
-use super::super::rule::{Condition, EventRule, Ruleset};
-use super::decide::{Cause, captures, decide};
-use super::fit::{Truth, Why};
+use super::super::rule::{Condition, EventRule, GraphqlOk, Ruleset, Subject};
+use super::decide::{Cause, captures};
+use super::extract::Outcome;
+use super::fit::Why;
+use super::flash::Flashed;
+use super::graphql::Operations;
 use super::look::{Look, Stage, look};
+use super::sight::Sight;
+use super::whole::{Standing, stand};
 
 /// Characters shown of a value that was found.
 const SHOWN: usize = 200;
@@ -37,16 +42,27 @@ impl Ruleset {
             let found = format!("{} {}", request.method, request.path());
             return Some(Failure { wanted: format!("on = {}", wanted.join(", ")), found: cut(&found) });
         }
-        match decide(rule, reading, Stage::Whole) {
-            // What is remembered of the visitor is not asked here, either.
-            (Truth::Holds | Truth::Open(Why::NotYet), _) | (_, None) => None,
-            (_, Some(cause)) => Some(tell(rule, cause, reading)),
+        let sight = Sight::new(reading, self.flash.as_ref());
+        let mut first = None;
+        for standing in stand(rule, &sight) {
+            match standing {
+                Standing::Fits(_) => return None,
+                Standing::Waits(_) => {
+                    let wanted = rule.conditions.iter().find(|condition| condition.subject == Subject::Flash);
+                    let wanted = wanted.map_or("flash".to_owned(), |condition| condition.text.clone());
+                    let found = "no cookie came: it waits for the session's next page".to_owned();
+                    first = first.or(Some(Failure { wanted, found }));
+                }
+                Standing::Not((_, Some(cause))) => first = first.or_else(|| Some(tell(rule, cause, &sight))),
+                Standing::Not((_, None)) => {}
+            }
         }
+        first
     }
 }
 
-fn tell(rule: &EventRule, cause: Cause<'_>, reading: &Reading) -> Failure {
-    let exchange = reading.exchange();
+fn tell(rule: &EventRule, cause: Cause<'_>, sight: &Sight<'_>) -> Failure {
+    let exchange = sight.reading.exchange();
     let (wanted, found) = match cause {
         Cause::End => {
             let found = match exchange.end {
@@ -63,7 +79,7 @@ fn tell(rule: &EventRule, cause: Cause<'_>, reading: &Reading) -> Failure {
             (format!("status = {}", ranges.join(", ")), status)
         }
         Cause::Condition(condition) => {
-            (condition.text.clone(), found(&look(&condition.subject, reading, Stage::Whole, Some(rule))))
+            (condition.text.clone(), found(&look(&condition.subject, sight.scene_of(Stage::Whole, rule))))
         }
         Cause::Any(at) => {
             let tables = rule.any.get(at).map(Vec::as_slice).unwrap_or_default();
@@ -74,6 +90,12 @@ fn tell(rule: &EventRule, cause: Cause<'_>, reading: &Reading) -> Failure {
             let table = rule.none.get(at).map(Vec::as_slice).unwrap_or_default();
             (format!("none = [{}]", braces(table)), "it holds".to_owned())
         }
+        Cause::Graphql(graphql) => (graphql.to_string(), fields(sight)),
+        Cause::GraphqlOk(ok) => {
+            let found = if ok == GraphqlOk::Yes { "it failed" } else { "it went well" };
+            (format!("graphql.ok = {}", ok == GraphqlOk::Yes), found.to_owned())
+        }
+        Cause::Find(find) => (find.text.clone(), gave(&sight.find(&find.extract))),
     };
     Failure { wanted: cut(&wanted), found: cut(&found) }
 }
@@ -83,12 +105,46 @@ fn braces(table: &[Condition]) -> String {
     format!("{{ {} }}", conditions.join(", "))
 }
 
+/// What a find gave.
+fn gave(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Found(value) => value.to_string(),
+        Outcome::Nothing => "nothing is found".to_owned(),
+        Outcome::NoSource => "there is no body of this kind".to_owned(),
+        Outcome::Damaged(damage) => format!("the body is {}", damage.as_str()),
+    }
+}
+
+/// The root fields of the exchange.
+fn fields(sight: &Sight<'_>) -> String {
+    match sight.operations() {
+        Operations::Are(runs) => {
+            let runs: Vec<String> = runs.iter().map(ToString::to_string).collect();
+            if runs.is_empty() { "no root field was executed".to_owned() } else { runs.join(", ") }
+        }
+        Operations::None => "this is no GraphQL".to_owned(),
+        Operations::Damaged(damage) => format!("the request is {}", damage.as_str()),
+    }
+}
+
 /// What was found, in words or as JSON.
 fn found(look: &Look<'_>) -> String {
     match look {
         Look::NotYet => "it has not come yet".to_owned(),
         Look::WrongKind => "there is no body of this kind".to_owned(),
         Look::Damaged(damage) => format!("the body is {}", damage.as_str()),
+        Look::Flash(Flashed { messages, open }) => {
+            let shown = messages.iter().map(|message| format!("{}: {:?}", message.level, cut(&message.text)));
+            let rest = match open {
+                None if messages.is_empty() => Some("no messages".to_owned()),
+                None => None,
+                Some(Why::Damaged(damage)) => Some(format!("the cookie is {}", damage.as_str())),
+                Some(Why::NextPage | Why::NotYet) => {
+                    Some("no cookie came: the session's next page shows it".to_owned())
+                }
+            };
+            shown.chain(rest).collect::<Vec<_>>().join(", ")
+        }
         Look::Path(fits) => if *fits { "the path fits" } else { "another path, or none" }.to_owned(),
         Look::Status(status) => status.to_string(),
         Look::Texts(texts) if texts.is_empty() => "absent".to_owned(),
@@ -107,13 +163,16 @@ pub(super) fn undecided(why: Why, cause: Option<Cause<'_>>) -> String {
         Some(Cause::Condition(condition)) => Cow::Owned(format!("`{}`", condition.text)),
         Some(Cause::Any(_)) => Cow::Borrowed("`any`"),
         Some(Cause::None(_)) => Cow::Borrowed("`none`"),
+        Some(Cause::Find(find)) => Cow::Owned(format!("`{}`", find.text)),
+        Some(Cause::Graphql(_)) => Cow::Borrowed("`graphql`"),
+        Some(Cause::GraphqlOk(_)) => Cow::Borrowed("`graphql.ok`"),
         Some(Cause::Status | Cause::End) | None => Cow::Borrowed("a condition"),
     };
     match why {
         Why::Damaged(damage) => {
             format!("{what} cannot be decided, so the rule did not match: the body is {}", damage.as_str())
         }
-        Why::NotYet => format!("{what} cannot be decided yet"),
+        Why::NotYet | Why::NextPage => format!("{what} cannot be decided yet"),
     }
 }
 

@@ -27,6 +27,24 @@ pub(in super::super) enum Why {
     NotYet,
     /// What it looks at is damaged: absence cannot be concluded.
     Damaged(Damage),
+    /// The session's next page will show it.
+    NextPage,
+}
+
+impl Why {
+    /// Of two that keep a rule open the graver: with damage it never matches, and before all has come nothing is decided.
+    fn weight(self) -> u8 {
+        match self {
+            Self::NextPage => 0,
+            Self::NotYet => 1,
+            Self::Damaged(_) => 2,
+        }
+    }
+
+    /// Whether this one is graver.
+    pub(super) fn outweighs(self, other: Self) -> bool {
+        self.weight() > other.weight()
+    }
 }
 
 impl From<bool> for Truth {
@@ -46,6 +64,7 @@ pub(super) fn fit(matcher: &Matcher, look: &Look<'_>) -> Truth {
             Matcher::Status(set) => Truth::from(set.contains(*status)),
             _ => Truth::Fails,
         },
+        Look::Flash(flashed) => flashed.fits(matcher),
         Look::Texts(texts) => Truth::from(holds(matcher, &Seen::texts(texts))),
         Look::Tree { value, list, damage } => {
             let seen = Seen::value(value.as_deref(), *list);
@@ -66,10 +85,15 @@ fn certain(matcher: &Matcher, value: Option<&Value>, holds: bool) -> bool {
             Matcher::Filled(wanted) => holds == *wanted && !value.is_some_and(is_empty),
             Matcher::OneOf(_) => holds,
             Matcher::Ops(ops) => holds && !ops.iter().any(|op| matches!(op, Op::Is(_) | Op::Not(_))),
-            Matcher::Template | Matcher::Status(_) => true,
+            Matcher::Template | Matcher::Status(_) | Matcher::Flash(_) => true,
         },
         Some(_) => true,
     }
+}
+
+/// Whether one text fits.
+pub(super) fn matches_text(matcher: &Matcher, text: &str) -> bool {
+    holds(matcher, &Seen::texts(&[Cow::Borrowed(text)]))
 }
 
 /// What a subject is, made ready for matchers.
@@ -127,7 +151,7 @@ fn holds(matcher: &Matcher, seen: &Seen<'_>) -> bool {
             ops.iter().filter(|op| !is_text_op(op)).all(|op| whole_op(op, seen))
                 && (text_ops.is_empty() || seen.any_text(fits))
         }
-        Matcher::Template | Matcher::Status(_) => false,
+        Matcher::Template | Matcher::Status(_) | Matcher::Flash(_) => false,
     }
 }
 

@@ -9,7 +9,10 @@ use crate::exchange::{Damage, FieldPath, Fields, Part, Reading, Url};
 use crate::model::glob;
 
 use super::super::path::{self, Captures};
-use super::super::rule::{Condition, EventRule, PathTemplate, Subject, UrlPart};
+use super::super::rule::{Condition, EventRule, FieldPart, PathTemplate, Subject, UrlPart};
+use super::extract::Outcome;
+use super::flash::Flashed;
+use super::sight::Scene;
 
 /// How much of an exchange is there to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,8 +23,6 @@ pub(in super::super) enum Stage {
     Head,
     /// All of it.
     Whole,
-    /// And what is remembered of the visitor.
-    State,
 }
 
 /// What was found.
@@ -37,6 +38,8 @@ pub(super) enum Look<'a> {
     Path(bool),
     /// The status.
     Status(u16),
+    /// Flash messages.
+    Flash(&'a Flashed),
     /// Values that are text: none, one or several.
     Texts(Vec<Cow<'a, str>>),
     /// A value in a tree of fields or JSON.
@@ -55,15 +58,24 @@ impl Subject {
     pub(in super::super) fn stage(&self) -> Stage {
         match self {
             Self::Host | Self::Query(_) | Self::Header(_) | Self::Cookie(_) | Self::Referer(_) => Stage::Request,
-            Self::Location(_) | Self::ResponseHeader(_) | Self::ResponseCookie(_) | Self::Status => Stage::Head,
-            Self::Session(_) => Stage::State,
-            Self::Form(_) | Self::Json(_) | Self::ResponseBody | Self::ResponseJson(_) => Stage::Whole,
+            Self::Location(_) | Self::ResponseHeader(_) | Self::ResponseCookie(_) | Self::Status | Self::Flash => {
+                Stage::Head
+            }
+            Self::Form(_)
+            | Self::Json(_)
+            | Self::ResponseBody
+            | Self::ResponseJson(_)
+            | Self::Graphql(..)
+            | Self::Find(_)
+            | Self::Session(_) => Stage::Whole,
         }
     }
 }
 
-/// Looks at `subject`. `rule` gives the templates whose captures `location.params` and `referer.params` mean.
-pub(super) fn look<'a>(subject: &Subject, reading: &'a Reading, stage: Stage, rule: Option<&EventRule>) -> Look<'a> {
+/// Looks at `subject`. The scene's rule gives the templates whose captures `location.params` and `referer.params` mean.
+pub(super) fn look<'a>(subject: &Subject, scene: Scene<'a>) -> Look<'a> {
+    let Scene { sight, stage, rule, .. } = scene;
+    let reading = sight.reading;
     if subject.stage() > stage {
         return Look::NotYet;
     }
@@ -89,30 +101,31 @@ pub(super) fn look<'a>(subject: &Subject, reading: &'a Reading, stage: Stage, ru
             Part::NotThis => Look::WrongKind,
         },
         Subject::ResponseJson(path) => json(reading.response_json(), path),
-        // Whoever has the memory looks into it: see `remembered`.
-        Subject::Session(_) => Look::NotYet,
+        Subject::Session(path) => scene.memory.map_or(Look::NotYet, |memory| tree(memory, path)),
         Subject::Status => match &reading.exchange().response {
             Some(response) => Look::Status(response.status.as_u16()),
             None => Look::WrongKind,
         },
+        Subject::Flash => Look::Flash(sight.flashed()),
+        Subject::Graphql(part, path) => match scene.field {
+            Some(field) => {
+                let part = if *part == FieldPart::Args { "args" } else { "data" };
+                tree(field.get(part).unwrap_or(&Value::Null), path)
+            }
+            None => Look::WrongKind,
+        },
+        Subject::Find(path) => found(scene, path),
     }
 }
 
-/// Looks into what is remembered of the visitor.
-pub(super) fn remembered<'a>(memory: &'a serde_json::Map<String, Value>, path: &[String]) -> Look<'a> {
-    let below = match path {
-        [] => Some(Cow::Owned(Value::Object(memory.clone()))),
-        [first, below @ ..] => memory.get(first).and_then(|root| descend(root, below)).map(Cow::Borrowed),
-    };
-    Look::Tree { value: below, list: false, damage: None }
-}
-
-fn descend<'a>(root: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter().try_fold(root, |value, key| match value {
-        Value::Object(entries) => entries.get(key),
-        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
-        _ => None,
-    })
+fn found<'a>(scene: Scene<'a>, path: &[String]) -> Look<'a> {
+    let Some(finds) = scene.finds else { return Look::NotYet };
+    let Some((name, below)) = path.split_first() else { return Look::WrongKind };
+    match finds.iter().find(|(found, _)| found == name).map(|(_, outcome)| outcome) {
+        Some(Outcome::Found(value)) => tree(value, below),
+        Some(Outcome::Damaged(damage)) => Look::Damaged(*damage),
+        Some(Outcome::Nothing | Outcome::NoSource) | None => Look::Tree { value: None, list: false, damage: None },
+    }
 }
 
 fn fields<'a>(fields: &'a Fields, path: &FieldPath) -> Look<'a> {
@@ -123,13 +136,19 @@ fn fields<'a>(fields: &'a Fields, path: &FieldPath) -> Look<'a> {
 
 fn json<'a>(body: Part<&'a Value>, path: &[String]) -> Look<'a> {
     match body {
-        Part::Is(root) => {
-            let below = descend(root, path);
-            Look::Tree { value: below.map(Cow::Borrowed), list: false, damage: None }
-        }
+        Part::Is(root) => tree(root, path),
         Part::NotThis => Look::WrongKind,
         Part::Damaged(damage) => Look::Damaged(damage),
     }
+}
+
+fn tree<'a>(root: &'a Value, path: &[String]) -> Look<'a> {
+    let below = path.iter().try_fold(root, |value, key| match value {
+        Value::Object(entries) => entries.get(key),
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        _ => None,
+    });
+    Look::Tree { value: below.map(Cow::Borrowed), list: false, damage: None }
 }
 
 fn headers<'a>(headers: &'a HeaderMap, name: &str) -> Look<'a> {

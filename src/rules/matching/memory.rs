@@ -1,45 +1,62 @@
-//! Conditions that look into what is remembered of the visitor, and those of a wait that name the first exchange.
+//! Conditions that need state: those on what is remembered of the visitor, and those of a wait that name the first exchange.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::super::rule::{Bound, Condition, EventRule, Matcher, Ruleset, Subject};
+use super::MatchedRule;
+use super::decide::decide;
+use super::extract::Outcome;
+use super::fit::{Truth, Why, fit};
+use super::look::{Stage, look};
+use super::sight::{Scene, Sight};
 use crate::exchange::Reading;
 
-use super::super::rule::{Bound, Condition, EventRule, Matcher, Subject};
-use super::decide::one;
-use super::fit::{Truth, fit};
-use super::look::{Stage, look, remembered};
-
-/// Whether the rule's conditions on the session hold, of an exchange on which the others do not fail.
-pub(in super::super) fn holds(rule: &EventRule, reading: &Reading, memory: &Map<String, Value>) -> bool {
+/// Whether a rule whose conditions on the exchange hold fits what is remembered of the visitor too.
+pub(in super::super) fn holds(
+    ruleset: &Ruleset,
+    rule: &EventRule,
+    hit: &MatchedRule,
+    reading: &Reading,
+    memory: &Value,
+) -> bool {
     let asks = |condition: &Condition| matches!(condition.subject, Subject::Session(_));
-    let of = |condition: &Condition| match &condition.subject {
-        Subject::Session(path) => fit(&condition.matcher, &remembered(memory, path)) == Truth::Holds,
-        _ => one(condition, reading, Stage::Whole, Some(rule)) == Truth::Holds,
+    let tables = rule.any.iter().flatten().chain(&rule.none).flatten();
+    if !rule.conditions.iter().chain(tables).any(asks) {
+        return true;
+    }
+    let finds: Vec<(String, Outcome)> =
+        rule.finds.iter().map(|find| (find.name.clone(), hit.outcome(&find.name))).collect();
+    let sight = Sight::new(reading, ruleset.flash.as_ref());
+    let scene = Scene {
+        field: hit.found.field.as_deref(),
+        finds: Some(&finds),
+        memory: Some(memory),
+        ..sight.scene_of(Stage::Whole, rule)
     };
-    let table = |table: &Vec<Condition>| table.iter().all(of);
-    // What names no memory has been decided already.
-    let concerns = |table: &Vec<Condition>| table.iter().any(asks);
-    let mut groups = rule.any.iter().filter(|group| group.iter().any(concerns));
-    rule.conditions.iter().filter(|condition| asks(condition)).all(of)
-        && groups.all(|group| group.iter().any(table))
-        && !rule.none.iter().filter(|none| concerns(none)).any(table)
+    // That it waits for the next page has been seen already.
+    matches!(decide(rule, scene).0, Truth::Holds | Truth::Open(Why::NextPage))
 }
 
-/// Whether conditions whose values came of the first exchange hold on this one.
+/// Whether conditions of a wait whose values came of the first exchange hold on this one.
 pub(in super::super) fn bound_hold(
+    ruleset: &Ruleset,
     rule: &EventRule,
     texts: &[String],
     reading: &Reading,
-    memory: &Map<String, Value>,
+    memory: &Value,
 ) -> bool {
+    let sight = Sight::new(reading, ruleset.flash.as_ref());
+    let scene = Scene { memory: Some(memory), ..sight.scene_of(Stage::Whole, rule) };
     let holds = |(bound, text): (&Bound, &String)| {
-        let matcher = Matcher::OneOf(vec![text.clone()]);
-        let look = match &bound.subject {
-            Subject::Session(path) => remembered(memory, path),
-            subject => look(subject, reading, Stage::Whole, Some(rule)),
-        };
-        fit(&matcher, &look) == Truth::Holds
+        fit(&Matcher::OneOf(vec![text.clone()]), &look(&bound.subject, scene)) == Truth::Holds
     };
     let bound = &rule.stateful.bound;
     bound.len() == texts.len() && bound.iter().zip(texts).all(holds)
+}
+
+impl MatchedRule {
+    fn outcome(&self, name: &str) -> Outcome {
+        let found = self.found.finds.iter().find(|(own, _)| own == name);
+        found.map_or(Outcome::Nothing, |(_, value)| Outcome::Found(value.clone()))
+    }
 }

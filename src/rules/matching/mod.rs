@@ -2,12 +2,20 @@
 //!
 //! `look` finds what a condition is about, `fit` says whether it fits, `decide` puts conditions together to a rule. The
 //! same three serve the index, which asks with less of the exchange to be seen, and `failure`, which tells what decided.
+//! `whole` asks the finds too (`extract`), once for each GraphQL root field (`graphql`); what rules share of that is kept
+//! in a `sight` of the exchange.
 
 mod decide;
+mod extract;
 mod failure;
 mod fit;
+mod flash;
+mod graphql;
 mod look;
 mod memory;
+mod nested;
+mod sight;
+mod whole;
 
 use crate::exchange::{Damage, Part, Reading};
 
@@ -19,16 +27,21 @@ use super::rule::Ruleset;
 pub(super) use decide::{captures, decide, table};
 pub use failure::Failure;
 pub(super) use fit::Truth;
-use fit::{Why, text_of};
+use fit::text_of;
 use look::Root;
 pub(super) use look::Stage;
 pub(super) use memory::{bound_hold, holds};
+pub use sight::Found;
+pub(super) use sight::Sight;
+use whole::{Standing, stand};
 
 /// Rules whose conditions on the exchange hold, with what their paths captured.
 #[derive(Debug, Default)]
 pub struct Matched {
     /// Index of the rule, and its captures in the same order as [`Ruleset::events`].
     pub rules: Vec<MatchedRule>,
+    /// Rules that match but for their `flash`: no cookie came, so the session's next page has to show the messages.
+    pub waiting: Vec<MatchedRule>,
     /// Things an operator should know (a body that was cut kept a rule from matching).
     pub notes: Vec<Note>,
 }
@@ -44,6 +57,8 @@ pub struct MatchedRule {
     pub location_params: Vec<(String, String)>,
     /// Captures of the referer's path.
     pub referer_params: Vec<(String, String)>,
+    /// What its finds gave, and what else it saw of the exchange.
+    pub found: Found,
 }
 
 impl Ruleset {
@@ -55,21 +70,26 @@ impl Ruleset {
         let mut matched = Matched::default();
         let request = &reading.exchange().request;
         let path = segments(request.path(), reading.options().charset);
-        for number in self.index.past_gates(reading, candidates) {
+        let sight = Sight::new(reading, self.flash.as_ref());
+        for number in self.index.past_gates(&sight, candidates) {
             let Some(rule) = self.events.get(number as usize) else { continue };
             let Some(params) = captures(rule, &request.method, &path) else { continue };
-            match decide(rule, reading, Stage::Whole) {
-                // Only what is remembered of the visitor is open: derive decides.
-                (Truth::Holds | Truth::Open(Why::NotYet), _) => matched.rules.push(MatchedRule {
-                    rule: number,
-                    params,
-                    location_params: look::captures(Some(rule), reading, Root::Location).unwrap_or_default(),
-                    referer_params: look::captures(Some(rule), reading, Root::Referer).unwrap_or_default(),
-                }),
-                (Truth::Fails, _) => {}
-                (Truth::Open(why), cause) => {
-                    let text = failure::undecided(why, cause);
-                    matched.notes.push(Note { rule: rule.name.clone(), text });
+            let hit = |found| MatchedRule {
+                rule: number,
+                params: params.clone(),
+                location_params: look::captures(Some(rule), reading, Root::Location).unwrap_or_default(),
+                referer_params: look::captures(Some(rule), reading, Root::Referer).unwrap_or_default(),
+                found,
+            };
+            for standing in stand(rule, &sight) {
+                match standing {
+                    Standing::Fits(found) => matched.rules.push(hit(found)),
+                    Standing::Waits(found) => matched.waiting.push(hit(found)),
+                    Standing::Not((Truth::Open(why), cause)) => {
+                        let text = failure::undecided(why, cause);
+                        matched.notes.push(Note { rule: rule.name.clone(), text });
+                    }
+                    Standing::Not(_) => {}
                 }
             }
         }

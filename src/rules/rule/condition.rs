@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::exchange::FieldPath;
 
-use super::{PathTemplate, StatusSet};
+use super::{FieldPart, FlashWanted, PathTemplate, StatusSet};
 
 /// One condition.
 #[derive(Clone, Debug)]
@@ -52,6 +52,12 @@ pub enum Subject {
     Session(JsonPath),
     /// The response's status, in a table of `any` or `none` ([`EventRule::status`] is the rule's own).
     Status,
+    /// The flash messages that the answer added.
+    Flash,
+    /// A value in the GraphQL root field the rule runs for.
+    Graphql(FieldPart, JsonPath),
+    /// What the rule's finds gave: NAME and the keys below it.
+    Find(JsonPath),
 }
 
 /// Part of a URL.
@@ -82,6 +88,8 @@ pub enum Matcher {
     Template,
     /// The status is in the set ([`Subject::Status`]).
     Status(StatusSet),
+    /// One message fits one of these ([`Subject::Flash`]).
+    Flash(Vec<FlashWanted>),
     /// Operators that all hold.
     Ops(Vec<Op>),
 }

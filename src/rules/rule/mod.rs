@@ -1,6 +1,9 @@
 //! What the rules files compile to: the closed set of things a rule can say.
 
 mod condition;
+mod find;
+mod flash;
+mod graphql;
 mod stateful;
 mod value;
 mod webhook;
@@ -14,6 +17,9 @@ use super::expr::{Expr, Expressions, Template};
 use super::index::Index;
 
 pub use condition::{Condition, JsonPath, Matcher, Op, Subject, UrlPart};
+pub use find::{Column, Extract, Find, Markup, Pick, Source, What};
+pub use flash::{Flash, FlashWanted};
+pub use graphql::{FieldPart, GraphqlOk, GraphqlRule};
 pub use stateful::{AccessConfig, Awaited, Bound, GetPart, Login, Once, RuleKind, SessionConfig, Stateful, Wait};
 pub use value::{KeySource, PayloadMode, SourcePath, ValueTree};
 pub use webhook::{KeyConfig, SecretSource, WebhookConfig};
@@ -25,6 +31,8 @@ pub struct Ruleset {
     pub shop: Shop,
     /// `[session]`.
     pub session: SessionConfig,
+    /// `[flash]`.
+    pub flash: Option<Flash>,
     /// `[event.NAME]` and `[learn.NAME]` in order of evaluation: priority (higher first), file path, place in the file. At
     /// the end what the waits of event rules wait for ([`Stateful::kind`] tells which is which).
     pub events: Vec<EventRule>,
@@ -58,6 +66,8 @@ pub struct Shop {
     pub url: String,
     /// Charset of unlabelled form bodies.
     pub charset: &'static Encoding,
+    /// Whether the files state it; else pages of the shop may name another.
+    pub states_charset: bool,
     /// The shop's decimal sign, for `money`: `.` or `,`.
     pub decimal: char,
     /// The shop's zone, for `date` and the local date fields.
@@ -95,6 +105,10 @@ pub struct EventRule {
     pub none: Vec<Vec<Condition>>,
     /// Response status.
     pub status: StatusSet,
+    /// The GraphQL operations it is about.
+    pub graphql: Option<GraphqlRule>,
+    /// `find.NAME` in written order.
+    pub finds: Vec<Find>,
     /// Expressions that all must hold.
     pub when: Vec<Expr>,
     /// One event per element.

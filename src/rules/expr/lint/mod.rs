@@ -13,6 +13,7 @@ use minijinja::machinery::{Span, parse_expr};
 use crate::diagnostic::nearest;
 
 use super::names::{self, Reads, Root};
+use super::rule_names::{ASKED, Ask};
 use super::{ExprFault, Scope};
 use kinds::{is_number, is_small_number, is_text};
 
@@ -25,6 +26,8 @@ pub(super) struct Linted {
     pub(super) paths: Vec<Vec<String>>,
     /// Faults and warnings, in the order of the source.
     pub(super) faults: Vec<ExprFault>,
+    /// Roots it names that mean something only in some rules.
+    pub(super) asks: Vec<Ask>,
 }
 
 /// Parses and checks `source`. `truth`: it stands as a condition, where only its truth counts.
@@ -162,6 +165,9 @@ impl Walk<'_> {
         }
         let variables = names::variables(self.scope);
         if variables.contains(&root) {
+            if let Some(root) = ASKED.into_iter().find(|asked| *asked == root) {
+                self.found.asks.push(Ask { root, range: root_range, child: child.clone() });
+            }
             let children = names::children(root);
             if let (Some(children), Some((child, range))) = (children, child) {
                 self.below(root, &child, range, children);

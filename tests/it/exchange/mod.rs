@@ -1,6 +1,9 @@
 //! One exchange through all its views: what shops and browsers send, and what may be concluded from it.
 
+mod documents; // pages and XML
+mod graphql; // operations and their answers
 mod hostile; // properties over bytes of any kind
+mod recorded; // lines, HAR, cases, flashes
 
 use std::io::Write;
 

@@ -1,0 +1,83 @@
+//! One-time messages: those an answer added, and the boxes of the page that shows them.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::exchange::{Damage, FlashMessage, Page, Part, Reading};
+
+use super::super::rule::{Flash, FlashWanted, Matcher};
+use super::fit::{Truth, Why, matches_text};
+
+/// Boxes read of one page for each level.
+const MAX_BOXES: usize = 100;
+
+/// What can be said of the messages an answer added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Flashed {
+    /// Those that are known, in order.
+    pub(in super::super) messages: Vec<FlashMessage>,
+    /// Why there may be others.
+    pub(in super::super) open: Option<Why>,
+}
+
+impl Flashed {
+    /// The root `flash` of expressions; `None` where nothing is known yet.
+    pub(in super::super) fn value(&self) -> Option<Arc<Value>> {
+        if self.messages.is_empty() && self.open.is_some() {
+            return None;
+        }
+        let table = |message: &FlashMessage| json!({ "level": message.level, "text": message.text });
+        Some(Arc::new(self.messages.iter().map(table).collect()))
+    }
+
+    /// Whether the messages fit. What is not among those that are known may be among the others.
+    pub(super) fn fits(&self, matcher: &Matcher) -> Truth {
+        let (wanted, fits) = match matcher {
+            Matcher::Filled(wanted) => (*wanted, !self.messages.is_empty()),
+            Matcher::Flash(wanted) => (true, self.messages.iter().any(|message| one_of(message, wanted))),
+            _ => return Truth::Fails,
+        };
+        match self.open {
+            Some(why) if !fits => Truth::Open(why),
+            _ => Truth::from(fits == wanted),
+        }
+    }
+}
+
+/// The messages the answer added. Where no cookie came, or not all stands in it, the rest is known only where `page` says how
+/// the next page shows it.
+pub(super) fn added(reading: &Reading, table: Option<&Flash>) -> Flashed {
+    let Some(table) = table else { return Flashed::default() };
+    let next_page = (!table.page.is_empty()).then_some(Why::NextPage);
+    let came = table.cookie.as_ref().map_or(Part::NotThis, |cookie| reading.django_flash(cookie));
+    match came {
+        Part::Is(flash) => {
+            let rest = || Some(next_page.unwrap_or(Why::Damaged(Damage::Incomplete)));
+            let open = if flash.complete { None } else { rest() };
+            Flashed { messages: flash.messages, open }
+        }
+        Part::NotThis => Flashed { messages: Vec::new(), open: next_page },
+        Part::Damaged(damage) => Flashed { messages: Vec::new(), open: Some(Why::Damaged(damage)) },
+    }
+}
+
+impl Flash {
+    /// The messages a page shows in the boxes of `page`: by level in written order, blank boxes left out.
+    pub fn boxes(&self, page: &Page) -> Vec<FlashMessage> {
+        let mut messages = Vec::new();
+        for (level, selector) in &self.page {
+            let texts = page.select(selector).into_iter().map(|node| node.text()).filter(|text| !text.is_empty());
+            messages.extend(texts.map(|text| FlashMessage { level: level.clone(), text }).take(MAX_BOXES));
+        }
+        messages
+    }
+}
+
+/// Whether one message is one of those wanted.
+fn one_of(message: &FlashMessage, wanted: &[FlashWanted]) -> bool {
+    wanted.iter().any(|wanted| {
+        wanted.level.as_ref().is_none_or(|level| matches_text(level, &message.level))
+            && wanted.text.as_ref().is_none_or(|text| matches_text(text, &message.text))
+    })
+}

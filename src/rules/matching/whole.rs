@@ -1,0 +1,104 @@
+//! A rule against a whole exchange: its conditions, then, where all that is cheaper holds, its finds.
+
+use std::sync::Arc;
+
+use super::super::rule::{EventRule, Find, GraphqlOk, GraphqlRule};
+use super::decide::{Cause, Decision, decide};
+use super::extract::Outcome;
+use super::fit::{Truth, Why};
+use super::graphql::{FieldRun, Operations};
+use super::look::Stage;
+use super::sight::{Found, Scene, Sight};
+
+/// How a rule stands.
+pub(in super::super) enum Standing<'r> {
+    /// It matches.
+    Fits(Found),
+    /// All but its `flash` holds, and that shows on the session's next page.
+    Waits(Found),
+    /// It does not match.
+    Not(Decision<'r>),
+}
+
+/// How a rule stands, once for each GraphQL root field it is about, else once.
+pub(in super::super) fn stand<'r>(rule: &'r EventRule, sight: &Sight<'_>) -> Vec<Standing<'r>> {
+    let Some(graphql) = &rule.graphql else { return vec![once(rule, sight, None)] };
+    let not = |truth| vec![Standing::Not((truth, Some(Cause::Graphql(graphql))))];
+    match sight.operations() {
+        Operations::None => not(Truth::Fails),
+        Operations::Damaged(damage) => not(Truth::Open(Why::Damaged(*damage))),
+        Operations::Are(runs) => {
+            let fitting: Vec<_> = runs.iter().filter(|run| about(graphql, run)).collect();
+            if fitting.is_empty() {
+                return not(Truth::Fails);
+            }
+            fitting.into_iter().map(|run| once(rule, sight, Some(run))).collect()
+        }
+    }
+}
+
+fn about(graphql: &GraphqlRule, run: &FieldRun) -> bool {
+    graphql.kind == run.kind && graphql.fields.contains(&run.name)
+}
+
+fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> Standing<'r> {
+    if let Some(decision) = run.and_then(|run| gone(rule, run)) {
+        return Standing::Not(decision);
+    }
+    let field = run.map(|run| Arc::clone(&run.value));
+    let scene = Scene { field: field.as_deref(), ..sight.scene_of(Stage::Whole, rule) };
+    let mut decision = decide(rule, scene);
+    if decided(decision.0) {
+        return Standing::Not(decision);
+    }
+    let mut outcomes = Vec::with_capacity(rule.finds.len());
+    for find in &rule.finds {
+        let outcome = sight.find(&find.extract);
+        if let Some(truth) = missed(find, &outcome) {
+            return Standing::Not((truth, Some(Cause::Find(find))));
+        }
+        outcomes.push((find.name.clone(), outcome));
+    }
+    if decision.0 == Truth::Open(Why::NotYet) {
+        decision = decide(rule, Scene { finds: Some(&outcomes), ..scene });
+        if decided(decision.0) {
+            return Standing::Not(decision);
+        }
+    }
+    let finds = outcomes.into_iter().filter_map(|(name, outcome)| match outcome {
+        Outcome::Found(value) => Some((name, value)),
+        _ => None,
+    });
+    let found = Found { finds: finds.collect(), field, flash: sight.flashed().value() };
+    if decision.0 == Truth::Open(Why::NextPage) { Standing::Waits(found) } else { Standing::Fits(found) }
+}
+
+/// Nothing that is still to come changes it.
+fn decided(truth: Truth) -> bool {
+    matches!(truth, Truth::Fails | Truth::Open(Why::Damaged(_)))
+}
+
+/// Whether the field went as the rule does not want it.
+fn gone<'r>(rule: &'r EventRule, run: &FieldRun) -> Option<Decision<'r>> {
+    let wanted = rule.graphql.as_ref().map_or(GraphqlOk::Any, |graphql| graphql.ok);
+    let fits = match wanted {
+        GraphqlOk::Any => true,
+        GraphqlOk::Yes => run.ok,
+        GraphqlOk::No => !run.ok,
+    };
+    (!fits).then_some((Truth::Fails, Some(Cause::GraphqlOk(wanted))))
+}
+
+/// Why a find keeps its rule from matching, if it does.
+fn missed(find: &Find, outcome: &Outcome) -> Option<Truth> {
+    match outcome {
+        Outcome::Found(_) if find.absent => Some(Truth::Fails),
+        Outcome::Nothing if find.absent => None,
+        Outcome::Found(_) => None,
+        Outcome::Nothing | Outcome::NoSource if find.optional => None,
+        Outcome::Nothing | Outcome::NoSource => Some(Truth::Fails),
+        // The rule lives without it; who uses it is told that it is missing.
+        Outcome::Damaged(_) if find.optional => None,
+        Outcome::Damaged(damage) => Some(Truth::Open(Why::Damaged(*damage))),
+    }
+}
