@@ -4,6 +4,7 @@ mod derive;
 mod load;
 mod matching;
 mod suggest; // a recording to proposals
+mod stateful;
 
 use shopbell::diagnostic::Diagnostic;
 use shopbell::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead, ResponseHead, Timestamp};
