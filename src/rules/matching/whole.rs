@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::super::rule::{EventRule, Find, GraphqlOk, GraphqlRule};
 use super::decide::{Cause, Decision, decide};
 use super::extract::Outcome;
@@ -16,14 +18,14 @@ pub(in super::super) enum Standing<'r> {
     Fits(Found),
     /// All but its `flash` holds, and that shows on the session's next page.
     Waits(Found),
-    /// It does not match.
-    Not(Decision<'r>),
+    /// It does not match, for this root field if it is about one.
+    Not(Decision<'r>, Option<Arc<Value>>),
 }
 
 /// How a rule stands, once for each GraphQL root field it is about, else once.
 pub(in super::super) fn stand<'r>(rule: &'r EventRule, sight: &Sight<'_>) -> Vec<Standing<'r>> {
     let Some(graphql) = &rule.graphql else { return vec![once(rule, sight, None)] };
-    let not = |truth| vec![Standing::Not((truth, Some(Cause::Graphql(graphql))))];
+    let not = |truth| vec![Standing::Not((truth, Some(Cause::Graphql(graphql))), None)];
     match sight.operations() {
         Operations::None => not(Truth::Fails),
         Operations::Damaged(damage) => not(Truth::Open(Why::Damaged(*damage))),
@@ -42,27 +44,27 @@ fn about(graphql: &GraphqlRule, run: &FieldRun) -> bool {
 }
 
 fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> Standing<'r> {
-    if let Some(decision) = run.and_then(|run| gone(rule, run)) {
-        return Standing::Not(decision);
-    }
     let field = run.map(|run| Arc::clone(&run.value));
+    if let Some(decision) = run.and_then(|run| gone(rule, run)) {
+        return Standing::Not(decision, field);
+    }
     let scene = Scene { field: field.as_deref(), ..sight.scene_of(Stage::Whole, rule) };
     let mut decision = decide(rule, scene);
     if decided(decision.0) {
-        return Standing::Not(decision);
+        return Standing::Not(decision, field);
     }
     let mut outcomes = Vec::with_capacity(rule.finds.len());
     for find in &rule.finds {
         let outcome = sight.find(&find.extract);
         if let Some(truth) = missed(find, &outcome) {
-            return Standing::Not((truth, Some(Cause::Find(find))));
+            return Standing::Not((truth, Some(Cause::Find(find))), field);
         }
         outcomes.push((find.name.clone(), outcome));
     }
     if decision.0 == Truth::Open(Why::NotYet) {
         decision = decide(rule, Scene { finds: Some(&outcomes), ..scene });
         if decided(decision.0) {
-            return Standing::Not(decision);
+            return Standing::Not(decision, field);
         }
     }
     let finds = outcomes.into_iter().filter_map(|(name, outcome)| match outcome {
