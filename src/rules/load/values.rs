@@ -103,7 +103,7 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
     let fault = match root {
         "response" if second != Some("json") => Some("only `response.json` holds tables"),
         "find" => match second {
-            Some(name) => loader.expressions.name_find(name).err().map(|()| "no such `find` is defined"),
+            Some(name) => (!loader.expressions.name_find(name)).then_some("no such `find` is defined"),
             None => Some("name one of them: `find.NAME`"),
         },
         "field" | "graphql" if !matches!(second, Some("args" | "data")) => {

@@ -177,7 +177,10 @@ pub(super) fn undecided(why: Why, cause: Option<Cause<'_>>) -> String {
             let part = if cookie { "cookie" } else { "body" };
             format!("{what} cannot be decided, so the rule did not match: the {part} is {}", damage.as_str())
         }
-        Why::NotYet | Why::NextPage => format!("{what} cannot be decided yet"),
+        Why::NotYet => format!("{what} cannot be decided yet"),
+        Why::NextPage => {
+            format!("{what} cannot be decided, so the rule did not match: no cookie came with its messages")
+        }
     }
 }
 

@@ -39,7 +39,8 @@ use whole::{Standing, stand};
 pub struct Matched {
     /// Index of the rule, and its captures in the same order as [`Ruleset::events`].
     pub rules: Vec<MatchedRule>,
-    /// Rules that match but for their `flash`: no cookie came, so the session's next page has to show the messages.
+    /// Rules that match but for their own `flash`: no cookie came, so the session's next page has to show the messages
+    /// ([`Ruleset::shown_flash`], [`EventRule::flash_fits`]).
     pub waiting: Vec<MatchedRule>,
     /// Things an operator should know (a body that was cut kept a rule from matching).
     pub notes: Vec<Note>,

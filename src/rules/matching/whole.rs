@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::rule::{EventRule, Find, GraphqlOk, GraphqlRule};
-use super::decide::{Cause, Decision, decide};
+use super::decide::{Cause, Decision, decide, tables};
 use super::extract::Outcome;
 use super::fit::{Truth, Why};
 use super::graphql::{FieldRun, Operations};
@@ -67,12 +67,20 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
             return Standing::Not(decision, field);
         }
     }
+    let waits = decision.0 == Truth::Open(Why::NextPage);
+    if waits {
+        // What else the tables say of this exchange is not known any more when the page comes.
+        let tables = tables(rule, Scene { finds: Some(&outcomes), ..scene });
+        if let Truth::Open(_) = tables.0 {
+            return Standing::Not(tables, field);
+        }
+    }
     let finds = outcomes.into_iter().filter_map(|(name, outcome)| match outcome {
         Outcome::Found(value) => Some((name, value)),
         _ => None,
     });
     let found = Found { finds: finds.collect(), field, flash: sight.flashed().value() };
-    if decision.0 == Truth::Open(Why::NextPage) { Standing::Waits(found) } else { Standing::Fits(found) }
+    if waits { Standing::Waits(found) } else { Standing::Fits(found) }
 }
 
 /// Nothing that is still to come changes it.
@@ -94,13 +102,11 @@ fn gone<'r>(rule: &'r EventRule, run: &FieldRun) -> Option<Decision<'r>> {
 /// Why a find keeps its rule from matching, if it does.
 fn missed(find: &Find, outcome: &Outcome) -> Option<Truth> {
     match outcome {
-        Outcome::Found(_) if find.absent => Some(Truth::Fails),
+        Outcome::Found(_) => find.absent.then_some(Truth::Fails),
         Outcome::Nothing if find.absent => None,
-        Outcome::Found(_) => None,
-        Outcome::Nothing | Outcome::NoSource if find.optional => None,
+        // The rule lives without it. Who reads what is damaged is told that it is missing.
+        _ if find.optional => None,
         Outcome::Nothing | Outcome::NoSource => Some(Truth::Fails),
-        // The rule lives without it; who uses it is told that it is missing.
-        Outcome::Damaged(_) if find.optional => None,
         Outcome::Damaged(damage) => Some(Truth::Open(Why::Damaged(*damage))),
     }
 }

@@ -20,7 +20,7 @@ fn found(find: &str, seen: &Seen<'_>) -> String {
     );
     let played = play(&ruleset(&text), std::slice::from_ref(seen));
     let shown = played.lines().map(|line| match line.split_once(" {\"action\":\"a\",\"arg\":") {
-        Some((_, body)) if body == "1}" => "-".to_owned(),
+        Some((_, "1}")) => "-".to_owned(),
         Some((_, body)) => body.trim_start_matches("{\"x\":").trim_end_matches("}}").to_owned(),
         None => line.to_owned(),
     });
@@ -265,7 +265,7 @@ fn equal_finds_are_computed_once() {
         write!(text, "[event.r{n}]\non = 'GET /x'\ntopic = 'a.b'\nid = {n}\n{find}\n").expect("a string takes it");
     }
     let rules = ruleset(&text);
-    let cells: String = (0..20_000).map(|n| format!("<td>{n}")).collect();
+    let cells = "<td>cell".repeat(20_000);
     let page = format!("<table><tr>{cells}<tr>{cells}<tr>{cells}</table>");
     let seen = Seen { request: "GET /x", response_headers: HTML, response_body: &page, ..Seen::default() };
     let reading = Reading::new(seen.exchange(), ReadOptions::default());
