@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::id::{EventUid, WebhookId};
 use crate::model::{Event, NoticeKind, Write};
-use crate::rules::{Derived, Draft, Note};
+use crate::rules::{Draft, Named, Note};
 use crate::store::Store;
 use crate::tap::Release;
 
@@ -82,7 +82,8 @@ impl Deriver {
         }
         let fault = Mutex::default();
         let view = OverlayView { overlay: &self.overlay, store: &self.store, runtime: &self.runtime, fault };
-        let Derived { events, writes, notes } = active.ruleset.derive(reading, matched, &view, self.clock.now());
+        let derived = active.ruleset.derive(reading, matched, &view, self.clock.now());
+        let (named, writes, notes) = derived.named(EventUid::random);
         for note in notes {
             self.notes.take(NoticeKind::Rule, note);
         }
@@ -90,12 +91,17 @@ impl Deriver {
             let text = format!("state could not be read, so a resource counted as unknown: {fault}");
             self.notes.take(NoticeKind::Store, Note { rule: String::new(), text });
         }
-        let events = events.into_iter().map(|draft| self.address(active, draft)).collect::<Vec<_>>();
+        // Matches that wait reach the journal when the engine carries them.
+        let events = named.into_iter().filter_map(|named| match named {
+            Named::Event(uid, draft) => Some(self.address(active, uid, draft)),
+            Named::Wait(_) | Named::Settled(..) => None,
+        });
+        let events = events.collect::<Vec<_>>();
         (!events.is_empty() || !writes.is_empty()).then_some((events, writes))
     }
 
     /// Gives an event its uid and the webhooks that want it: decided here, later edits do not change history.
-    fn address(&self, active: &Active, draft: Draft) -> Event {
+    fn address(&self, active: &Active, uid: EventUid, draft: Draft) -> Event {
         let (wanting, notes) = active.ruleset.wanting(&draft);
         for note in notes {
             self.notes.take(NoticeKind::Rule, note);
@@ -104,6 +110,6 @@ impl Deriver {
             self.store.health(webhook.id).wants(webhook.status, &webhook.url, webhook.hold_when_paused)
         });
         let webhooks: Vec<WebhookId> = webhooks.map(|webhook| webhook.id).collect();
-        draft.into_event(EventUid::random(), webhooks)
+        draft.into_event(uid, webhooks)
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, ReadOptions, Reading, RequestHead, ResponseHead};
 use crate::model::NoticeKind;
-use crate::rules::{Candidates, Matched, Need, Note};
+use crate::rules::{Candidates, Matched, Need, Note, OpenWaits};
 use crate::store::Store;
 use crate::tap::{Interest, Observer, Release};
 
@@ -104,7 +104,7 @@ impl Observer for EngineObserver {
 
     fn wants(&self, request: &RequestHead) -> Option<Ticket> {
         let active = self.rules.active();
-        let candidates = active.ruleset.wants(request)?;
+        let candidates = active.ruleset.wants(request, &OpenWaits::default())?;
         Some(Ticket { active, candidates })
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use crate::model::{Identity, Known, Write};
+use crate::model::{Identity, Known, Pending, SessionMemory, Timestamp, Write};
 use crate::rules::View;
 use crate::store::Store;
 
@@ -88,5 +88,26 @@ impl View for OverlayView<'_> {
             Ok(mut ids) => ids.pop().flatten(),
             Err(error) => self.failed(&error),
         }
+    }
+
+    // Sessions, `once` and waits are read from the store when the engine carries them; until then nobody is remembered.
+    fn session_of(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn session(&self, _: &str) -> Option<SessionMemory> {
+        None
+    }
+
+    fn once(&self, _: &str, _: &str) -> Option<Timestamp> {
+        None
+    }
+
+    fn pendings(&self, _: &str) -> Vec<Pending> {
+        Vec::new()
+    }
+
+    fn pendings_for_key(&self, _: &str, _: &str, _: &str) -> Vec<Pending> {
+        Vec::new()
     }
 }

@@ -208,7 +208,8 @@ impl Loader {
         if !at_start && active.webhooks.iter().any(|webhook| webhook.held.is_some()) {
             return Ok(Err(active.problems));
         }
-        let (rules, webhooks, fingerprint) = (active.ruleset.events.len(), active.webhooks.len(), &active.fingerprint);
+        let (rules, webhooks, fingerprint) =
+            (active.ruleset.summary().events, active.webhooks.len(), &active.fingerprint);
         tracing::info!(rules, webhooks, fingerprint, "rules in force");
         tell(&active.problems);
         let (now, text) =

@@ -74,7 +74,7 @@ pub(super) fn webhook(loader: &mut Loader, entry: &Entry) -> Option<WebhookConfi
         title: get("name").and_then(|node| loader.text("name", node)),
         topics: get("topic").map_or_else(Vec::new, |node| topics(loader, node)),
         url: get("url").and_then(|node| url::http(loader, "url", node)).unwrap_or_default(),
-        secret: get("secret").and_then(|node| secret(loader, node)),
+        secret: get("secret").and_then(|node| secret(loader, "secret", node)),
         status: get("status").map_or(Status::Active, |node| status(loader, node)),
         filter: get("filter").and_then(|node| loader.truth("filter", node, Scope::Filter)),
         headers: get("headers").map_or_else(Vec::new, |node| headers(loader, node)),
@@ -106,7 +106,9 @@ pub(super) fn key(loader: &mut Loader, entry: &Entry) -> Option<KeyConfig> {
         name: entry.key.clone(),
         place: loader.place(entry.at),
         key: get("key").and_then(|node| filled(loader, "key", node)).unwrap_or_default(),
-        secret: get("secret").and_then(|n| secret(loader, n)).unwrap_or(SecretSource::Literal(Secret::default())),
+        secret: get("secret")
+            .and_then(|n| secret(loader, "secret", n))
+            .unwrap_or(SecretSource::Literal(Secret::default())),
         permission: permission.unwrap_or_else(|| "read".to_owned()),
         default: get("default").and_then(|node| loader.flag("default", node)).unwrap_or_default(),
     })
@@ -154,13 +156,13 @@ fn status(loader: &mut Loader, node: &Node) -> Status {
 }
 
 /// A literal, `{ env = "…" }` or `{ file = "…" }`.
-fn secret(loader: &mut Loader, node: &Node) -> Option<SecretSource> {
+pub(super) fn secret(loader: &mut Loader, what: &str, node: &Node) -> Option<SecretSource> {
     const SOURCES: Keys = Keys { known: &["env", "file"], later: &[] };
     const HINT: &str = "write a text, { env = \"NAME\" } or { file = \"path\" }";
     match &node.toml {
-        Toml::Text(_) => filled(loader, "secret", node).map(|text| SecretSource::Literal(Secret::new(text))),
+        Toml::Text(_) => filled(loader, what, node).map(|text| SecretSource::Literal(Secret::new(text))),
         Toml::Table(table) => {
-            loader.strict(table, SOURCES, "`secret`");
+            loader.strict(table, SOURCES, &format!("`{what}`"));
             match table.entries.as_slice() {
                 [entry] if entry.key == "env" => filled(loader, "env", &entry.node).map(SecretSource::Env),
                 [entry] if entry.key == "file" => filled(loader, "file", &entry.node).map(SecretSource::File),
@@ -173,7 +175,7 @@ fn secret(loader: &mut Loader, node: &Node) -> Option<SecretSource> {
         }
         // What was found is not shown: it may be the secret.
         _ => {
-            loader.report.error(node.at, "`secret` must be a string or a table", HINT.to_owned());
+            loader.report.error(node.at, format!("`{what}` must be a string or a table"), HINT.to_owned());
             None
         }
     }

@@ -43,6 +43,8 @@ pub(in super::super) struct Scene<'a> {
     pub(in super::super) field: Option<&'a Value>,
     /// What its finds gave, once they have been asked.
     pub(in super::super) finds: Option<&'a [(String, Outcome)]>,
+    /// What is remembered of the visitor, once state is asked.
+    pub(in super::super) memory: Option<&'a Value>,
 }
 
 impl<'a> Sight<'a> {
@@ -55,7 +57,7 @@ impl<'a> Sight<'a> {
 
     /// The exchange up to a stage, for conditions outside of rules.
     pub(in super::super) fn scene(&'a self, stage: Stage) -> Scene<'a> {
-        Scene { sight: self, stage, rule: None, field: None, finds: None }
+        Scene { sight: self, stage, rule: None, field: None, finds: None, memory: None }
     }
 
     /// The same for a rule.
