@@ -188,13 +188,9 @@ pub(super) fn css(loader: &mut Loader, what: &str, node: &Node, spec: &mut Spec)
                 Some((part, hint)) => (format!("{part} is no CSS selector"), Some(hint.to_owned())),
                 None => (fault, None),
             };
-            let part = text.char_indices().map(|(start, _)| start).find_map(|start| {
-                let mut ends = text.char_indices().map(|(end, _)| end).filter(|end| *end > start);
-                let whole = (start > 0).then_some(text.len());
-                ends.find(|end| message.starts_with(&format!("{:?} in ", &text[start..*end])))
-                    .or_else(|| whole.filter(|end| message.starts_with(&format!("{:?} in ", &text[start..*end]))))
-                    .map(|end| start..end)
-            });
+            // Where the part at fault has characters to escape, the whole is shown.
+            let part = message.strip_prefix('"').and_then(|rest| rest.split_once("\" in ")).map(|(part, _)| part);
+            let part = part.and_then(|part| text.find(part).map(|start| start..start + part.len()));
             let at = part.map_or(node.at, |range| loader.inside(node, range));
             loader.report.error(at, message, hint);
             None
@@ -209,8 +205,8 @@ fn xml(loader: &mut Loader, node: &Node, spec: &mut Spec) -> Option<XmlPath> {
     match XmlPath::parse(&text) {
         Ok(path) => Some(path),
         Err(fault) => {
-            let rest =
-                text.char_indices().map(|(at, _)| at).find(|at| fault.ends_with(&format!(" at {:?}", &text[*at..])));
+            let rest = fault.rsplit_once(" at \"").and_then(|(_, rest)| text.strip_suffix(rest.strip_suffix('"')?));
+            let rest = rest.map(str::len);
             let at = rest.map_or(node.at, |start| loader.inside(node, start..text.len()));
             let hint =
                 "paths know `/a/b`, `//b`, `*`, `[2]`, `[@x='y']`, and at their end `/@x` or `/text()`".to_owned();

@@ -61,7 +61,7 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
         }
         outcomes.push((find.name.clone(), outcome));
     }
-    if decision.0 == Truth::Open(Why::NotYet) {
+    if decision.0 != Truth::Holds {
         decision = decide(rule, Scene { finds: Some(&outcomes), ..scene });
         if decided(decision.0) {
             return Standing::Not(decision, field);
@@ -71,7 +71,7 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
     if waits {
         // What else the tables say of this exchange is not known any more when the page comes.
         let tables = tables(rule, Scene { finds: Some(&outcomes), ..scene });
-        if let Truth::Open(_) = tables.0 {
+        if tables.0 == Truth::Open(Why::NextPage) {
             return Standing::Not(tables, field);
         }
     }

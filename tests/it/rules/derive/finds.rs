@@ -1,7 +1,8 @@
 //! What finds give, row by row.
 
+use proptest::prelude::*;
 use shopbell::exchange::{CapturedBody, Damage, ReadOptions, Reading};
-use shopbell::rules::{Candidates, Failure, Replay};
+use shopbell::rules::{Candidates, Failure, OpenWaits, Replay};
 
 use super::super::{Seen, ruleset};
 use super::{at, play};
@@ -250,7 +251,7 @@ fn only_what_reads_an_answers_body_needs_it() {
         let flash = "[flash]\ncookie = 'messages'\n";
         let rules =
             ruleset(&format!("{flash}[event.r]\non = 'GET /x'\ntopic = 'a.b'\nid = 1\nfind.x = {{ {find} }}\n"));
-        let mut candidates = rules.wants(&seen.request_head()).expect("it is wanted");
+        let mut candidates = rules.wants(&seen.request_head(), &OpenWaits::default()).expect("it is wanted");
         assert_eq!(rules.narrow(&mut candidates, &seen.request_head(), &seen.response_head()), need, "{find}");
     }
 }
@@ -274,4 +275,26 @@ fn equal_finds_are_computed_once() {
     let place = |at: usize| std::sync::Arc::as_ptr(&matched.rules[at].found.finds[0].1);
     assert_eq!(place(0), place(999), "equal finds share what they found");
     assert_ne!(place(0), place(1));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever a shop answers, finds give something or nothing.
+    #[test]
+    fn hostile_answers_never_panic(
+        start in prop::sample::select(vec!["", "<table>", "<?xml version='1.0'?><a>", "{\"a\":\"", "a=%"]),
+        pieces in prop::collection::vec(
+            prop::sample::select(vec!["<td>", "</table>", "<tr>", "&#x", "\u{e9}", "\"", "}", "<a href='", "1", "=", "%E9", "&", "]]>", "<!--"]),
+            0..40,
+        ),
+    ) {
+        let body = start.to_owned() + &pieces.concat();
+        let finds = "find.a = { css = 'td', regex = '.*', optional = true }\nfind.b = { xml = '//a', all = true, optional = true }\n\
+                     find.c = { rows = 'tr', cols.x = { css = 'td', all = true }, optional = true }\n\
+                     find.d = { from = ['form.a.b.c', 'response.json.a.b', 'request'], css = 'a', attr = 'href', optional = true }\n";
+        let rules = ruleset(&format!("[event.r]\non = 'POST /x'\ntopic = 'a.b'\nid = 1\n{finds}payload.x = '{{{{ find }}}}'\n"));
+        let seen = Seen { request: "POST /x", headers: FORM, body: &body, response_headers: HTML, response_body: &body, ..Seen::default() };
+        prop_assert_eq!(Replay::new(&rules).feed(0, seen.exchange()).0.len(), 1);
+    }
 }

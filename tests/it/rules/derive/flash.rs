@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shopbell::exchange::{ReadOptions, Reading};
-use shopbell::rules::{Candidates, Matched};
+use shopbell::rules::{Candidates, Matched, OpenWaits};
 
 use super::super::{Seen, ruleset};
 use super::play;
@@ -30,7 +30,7 @@ fn matched(table: &str, rule: &str, sent: &[(u8, &str)], set: Option<&[(u8, &str
     let reading = Reading::new(seen.exchange(), ReadOptions::default());
     let all = rules.matches(&reading, &Candidates { rules: vec![0] });
     // What the heads say may leave out no rule that matches.
-    let left = rules.wants(&seen.request_head()).map(|mut candidates| {
+    let left = rules.wants(&seen.request_head(), &OpenWaits::default()).map(|mut candidates| {
         rules.narrow(&mut candidates, &seen.request_head(), &seen.response_head());
         candidates.rules.len()
     });
@@ -167,4 +167,19 @@ fn boxes_of_a_page_are_messages() {
     assert!(rules.events[0].flash_fits(boxes.clone()) && !rules.events[0].flash_fits(boxes[1..].to_vec()));
     let shown: Vec<_> = boxes.iter().map(|message| format!("{}: {}", message.level, message.text)).collect();
     assert_eq!(shown, ["success: ok", "error: no stock"]);
+}
+
+/// What is remembered of the visitor does not stand in for what the next page shows.
+#[test]
+fn a_rule_with_memory_waits_all_the_same() {
+    let session = format!("[session]\ncookies = ['sid']\n{COOKIE}{PAGE}");
+    let counts = |rule: &str, set: Option<&[(u8, &str)]>| {
+        let matched = matched(&session, rule, &[], set);
+        (matched.rules.len(), matched.waiting.len())
+    };
+    let rule = "flash = 'success'\nsession.me = true";
+    assert_eq!(counts(rule, None), (0, 1));
+    assert_eq!(counts(rule, Some(&[(25, "ok")])), (1, 0));
+    assert_eq!(counts("flash = 'success'\nany = [{ session.me = true }, { query.a = true }]", None), (0, 1));
+    assert_eq!(counts("session.me = true", None), (1, 0));
 }
