@@ -61,8 +61,10 @@ impl Settle<'_> {
     fn learn(&mut self, rule: &str, resource: &str, keys: &[Key], id: &str, notes: &mut Notes) {
         for key in keys {
             let before = self.state.id_of(resource, &key.name, &key.folded);
-            if before.as_deref() != Some(id) {
-                if before.is_some_and(|before| is_alive(&self.state, resource, before)) {
+            if before.as_deref() != Some(id) && !self.is_older(resource, key, before.as_deref(), id) {
+                // Several things under one key on one page are no surprise.
+                let here = before.as_deref().is_some_and(|before| self.saw(resource, key, before));
+                if !here && before.is_some_and(|before| is_alive(&self.state, resource, before)) {
                     let text =
                         format!("key {} stood for another {resource}; it stands for the newer one now", key.name);
                     notes.add(rule, text);

@@ -33,11 +33,16 @@ impl Settle<'_> {
     }
 
     /// Whether this very exchange showed a newer thing under the same key: lists show several, in any order.
-    fn is_older(&self, resource: &str, key: &Key, before: Option<&str>, id: &str) -> bool {
+    pub(super) fn is_older(&self, resource: &str, key: &Key, before: Option<&str>, id: &str) -> bool {
         let Some(before) = before else { return false };
-        let own = |learnt: &&Learnt| learnt.resource == resource && learnt.key.name == key.name && learnt.id == before;
-        let here = self.learnt.iter().any(|learnt| own(&learnt) && learnt.key.folded == key.folded);
-        here && matches!((number(before), number(id)), (Some(before), Some(id)) if before > id)
+        self.saw(resource, key, before)
+            && matches!((number(before), number(id)), (Some(before), Some(id)) if before > id)
+    }
+
+    /// Whether this very exchange showed that a key stands for an id.
+    pub(super) fn saw(&self, resource: &str, key: &Key, id: &str) -> bool {
+        let same = |own: &Key| own.name == key.name && own.folded == key.folded;
+        self.learnt.iter().any(|learnt| learnt.resource == resource && learnt.id == id && same(&learnt.key))
     }
 
     fn seen(&mut self, lesson: &Lesson, identity: &Identity, notes: &mut Notes) {

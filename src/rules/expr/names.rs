@@ -60,9 +60,6 @@ const RULE: &[&str] = &[
 const ITEM: &[&str] = &["item", "index"];
 const FILTER: &[&str] = &["topic", "resource", "event", "id", "key", "payload"];
 
-/// Roots of the language (item 25) whose part is not built yet.
-pub(super) const NOT_YET: &[&str] = &[];
-
 /// The variables an expression may name.
 pub(super) fn variables(scope: Scope) -> Vec<&'static str> {
     match scope {

@@ -3,6 +3,7 @@
 mod derive;
 mod load;
 mod matching;
+mod stateful;
 
 use shopbell::diagnostic::Diagnostic;
 use shopbell::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead, ResponseHead, Timestamp};

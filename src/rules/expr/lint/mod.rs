@@ -238,8 +238,6 @@ impl Walk<'_> {
                 },
                 "item" | "index" => fault(format!("`{word}` is known only where the rule has `for_each`"))
                     .hint("add `for_each = \"…\"`"),
-                _ if names::NOT_YET.contains(&word) => fault(format!("`{word}` is not available yet"))
-                    .hint("this part of the rule language is not built in this version"),
                 _ if names::functions(self.scope).contains(&word) => {
                     fault(format!("`{word}` is a function")).hint(format!("call it: `{word}(…)`"))
                 }

@@ -51,7 +51,7 @@ fn play(rules: &Ruleset, exchanges: &[Seen<'_>]) -> String {
 }
 
 /// A body less its four dates, which have tests of their own.
-fn without_dates(body: &str) -> String {
+pub(super) fn without_dates(body: &str) -> String {
     let mut body: serde_json::Value = serde_json::from_str(body).expect("a body is JSON");
     if let Some(map) = body.as_object_mut() {
         for name in ["date_created", "date_created_gmt", "date_modified", "date_modified_gmt"] {
