@@ -7,7 +7,7 @@ use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 use ruzstd::decoding::StreamingDecoder;
 
-use super::{CapturedBody, Damage};
+use super::{CapturedBody, Damage, Exchange};
 
 /// Bytes a body may decode to.
 pub(super) const MAX_DECODED: usize = 8 * 1024 * 1024;
@@ -23,6 +23,36 @@ const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 const MAX_MEMBERS: usize = 1_000;
 /// Bytes decoded at a time.
 const STEP: usize = 16 * 1024;
+
+impl Exchange {
+    /// The same with content codings undone, as people want to read and compare it: bodies decoded within the limits, and
+    /// headers without `Content-Encoding`, `Content-Length` and `Transfer-Encoding`. A body whose coding cannot be undone
+    /// stays as it is, with its headers.
+    #[must_use]
+    pub fn decoded(mut self) -> Self {
+        decode_part(&mut self.request.headers, &mut self.request_body);
+        if let Some(response) = &mut self.response {
+            decode_part(&mut response.headers, &mut self.response_body);
+        }
+        self
+    }
+}
+
+fn decode_part(headers: &mut HeaderMap, body: &mut CapturedBody) {
+    let coded = headers.contains_key(header::CONTENT_ENCODING);
+    let decoded = decode(headers, body);
+    if coded && decoded.damage == Some(Damage::Undecodable) {
+        return;
+    }
+    if coded {
+        let missing = body.total.saturating_sub(body.bytes.len() as u64);
+        let total = missing + decoded.bytes.len() as u64;
+        *body = CapturedBody { bytes: decoded.bytes, total, damage: decoded.damage };
+    }
+    for name in [header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+}
 
 /// A body without its content codings, as far as it could be decoded.
 #[derive(Debug)]
@@ -278,6 +308,25 @@ mod tests {
                 let (bytes, damage) = decoded(&[coding], &CapturedBody::whole(sent[..end].to_vec()));
                 assert!(damage.is_some() && PAGE.starts_with(&bytes), "{coding} {end}");
             }
+        }
+    }
+
+    #[test]
+    fn an_exchange_is_decoded_with_its_headers() {
+        let line = |coding: &str, sent: &[u8]| {
+            let body = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, sent);
+            format!(
+                r#"{{"request":{{"method":"GET","url":"/"}},"response":{{"status":200,"headers":[["Content-Encoding","{coding}"],
+                ["Content-Length","9"],["Vary","x"]],"body_base64":"{body}"}}}}"#
+            )
+        };
+        for (coding, sent, expected, headers) in
+            [("gzip", gzip(PAGE), PAGE.to_vec(), 1), ("dcb", PAGE.to_vec(), PAGE.to_vec(), 3)]
+        {
+            let found = crate::exchange::parse_line(&line(coding, &sent)).unwrap().exchange.decoded();
+            let body = found.response_body;
+            assert_eq!((body.bytes.to_vec(), body.total, body.damage), (expected, PAGE.len() as u64, None), "{coding}");
+            assert_eq!(found.response.unwrap().headers.len(), headers, "{coding}");
         }
     }
 

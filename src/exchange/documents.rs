@@ -32,7 +32,7 @@ impl Reading {
                 Part::Damaged(damage) => return Part::Damaged(damage),
             };
             let looks = text.trim_start_matches(is_blank).starts_with('<');
-            if (!labelled && !looks) || (!looks && matches!(self.response_json(), Part::Is(_))) {
+            if !looks && (!labelled || matches!(self.response_json(), Part::Is(_))) {
                 return Part::NotThis;
             }
             parsed(Page::parse(text))

@@ -144,11 +144,12 @@ struct WrittenResponse<'a> {
 
 #[derive(Serialize)]
 struct WrittenBody {
-    body_base64: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_truncated_from: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_damage: Option<&'static str>,
+    #[serde(rename = "body_base64")]
+    base64: String,
+    #[serde(rename = "body_truncated_from", skip_serializing_if = "Option::is_none")]
+    truncated_from: Option<u64>,
+    #[serde(rename = "body_damage", skip_serializing_if = "Option::is_none")]
+    damage: Option<&'static str>,
 }
 
 /// Writes one line, which [`parse_line`] reads as the same exchange but for its time; `t` is seconds since the recording's
@@ -184,9 +185,9 @@ impl WrittenBody {
         let missing = body.total > body.bytes.len() as u64;
         let told = if missing { Some(Damage::Cut) } else { None };
         Self {
-            body_base64: BASE64.encode(&body.bytes),
-            body_truncated_from: missing.then_some(body.total),
-            body_damage: body.damage.filter(|_| body.damage != told).map(Damage::word),
+            base64: BASE64.encode(&body.bytes),
+            truncated_from: missing.then_some(body.total),
+            damage: body.damage.filter(|_| body.damage != told).map(Damage::word),
         }
     }
 }

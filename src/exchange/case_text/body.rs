@@ -20,12 +20,13 @@ pub(super) const MULTIPART: &str = "multipart/form-data; boundary=----case";
 /// Chars of base64 in a line.
 const WIDTH: usize = 76;
 
-/// A body's bytes, and the content type its form stands for. `content_type` is the one given. A fault names the line, counted
-/// from 0.
-pub(super) fn read(
-    lines: &[&str],
-    content_type: Option<&str>,
-) -> Result<(Vec<u8>, Option<&'static str>), (usize, String)> {
+/// A body's bytes, and the content type its form stands for.
+type Read = (Vec<u8>, Option<&'static str>);
+/// The line, counted from 0, and what is wrong with it.
+type Fault = (usize, String);
+
+/// A body's bytes, and the content type its form stands for. `content_type` is the one given.
+pub(super) fn read(lines: &[&str], content_type: Option<&str>) -> Result<Read, Fault> {
     let rest = lines.get(1..).unwrap_or_default();
     match lines.first().map(|first| first.trim_end()) {
         Some("form:") => {
@@ -47,6 +48,7 @@ pub(super) fn read(
                 serde_json::from_str(&text).map_err(|fault| (fault.line(), format!("no JSON: {fault}")))?;
             Ok((value.to_string().into_bytes(), Some(JSON)))
         }
+        Some("crlf:") => Ok((plain(rest).replace("\\r\n", "\r\n").into_bytes(), None)),
         Some("base64:") => {
             let text: String = rest.iter().flat_map(|line| line.split_whitespace()).collect();
             let bytes = BASE64.decode(text).map_err(|fault| (1, format!("no base64: {fault}")))?;
@@ -73,16 +75,22 @@ pub(super) fn write(bytes: &[u8], content_type: Option<&str>) -> (String, bool) 
             return (text, stands_for == content_type);
         }
     }
+    let ends_are_plain = |text: &str| !text.contains("\\r\n") && !text.replace("\r\n", "").contains('\r');
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains(['\r', '\0']) => (written_plain(text), false),
-        _ => {
-            let coded = BASE64.encode(bytes);
-            let lines: Vec<_> = coded.as_bytes().chunks(WIDTH).map(String::from_utf8_lossy).collect();
-            (format!("base64:\n{}", lines.join("\n")), false)
+        Ok(text) if !text.contains('\0') && ends_are_plain(text) => {
+            let written = written_plain(&text.replace("\r\n", "\\r\n"));
+            (if written.starts_with("base64:") { coded(bytes) } else { format!("crlf:\n{written}") }, false)
         }
+        _ => (coded(bytes), false),
     }
 }
 
+fn coded(bytes: &[u8]) -> String {
+    let coded = BASE64.encode(bytes);
+    let lines: Vec<_> = coded.as_bytes().chunks(WIDTH).map(String::from_utf8_lossy).collect();
+    format!("base64:\n{}", lines.join("\n"))
+}
 /// Text as it stands.
 fn plain(lines: &[&str]) -> String {
     let exact = lines.last() == Some(&"\\");
@@ -108,7 +116,7 @@ fn written_plain(text: &str) -> String {
             written.push('\\');
         } else {
             // No line break at the end, but blanks: only base64 says that exactly.
-            return format!("base64:\n{}", BASE64.encode(text));
+            return coded(text.as_bytes());
         }
     }
     written
@@ -122,7 +130,7 @@ struct Field {
 }
 
 /// `name = value` or `name @ file type` a line; comments and blank lines are left out.
-fn fields(lines: &[&str]) -> Result<Vec<(usize, Field)>, (usize, String)> {
+fn fields(lines: &[&str]) -> Result<Vec<(usize, Field)>, Fault> {
     let lines = lines.iter().zip(1..).filter(|(line, _)| !line.trim().is_empty() && !line.starts_with('#'));
     lines.map(|(line, at)| Ok((at, field(line).map_err(|fault| (at, fault))?))).collect()
 }
@@ -200,9 +208,8 @@ fn multipart(fields: &[Field], boundary: &str) -> Vec<u8> {
         let head = format!("Content-Disposition: form-data; name=\"{}\"{}", quote(name), file.unwrap_or_default());
         format!("--{boundary}\r\n{head}\r\n\r\n{value}\r\n")
     });
-    let mut body: String = parts.collect();
-    body.push_str(&format!("--{boundary}--\r\n"));
-    body.into_bytes()
+    let parts: Vec<String> = parts.collect();
+    format!("{}--{boundary}--\r\n", parts.concat()).into_bytes()
 }
 
 /// What `multipart` wrote, read back; anything else need not be.

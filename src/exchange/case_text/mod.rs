@@ -39,7 +39,8 @@
 //! - A body's first line may be a word that says how it is written:
 //!   `form:` one `name = value` a line, sent urlencoded, in the charset that `Content-Type` names;
 //!   `multipart:` the same, sent as `multipart/form-data`; `name @ file.jpg image/jpeg` is a file, its content left out;
-//!   `json:` JSON over any number of lines, sent without blanks; `base64:` any bytes.
+//!   `json:` JSON over any number of lines, sent without blanks; `crlf:` text in which a line that ends in `\r` ends in CR LF;
+//!   `base64:` any bytes.
 //!   The first three stand for their `Content-Type` too, where none is given. Names and values with quotes, line breaks or
 //!   blanks around them are written as JSON strings.
 //! - A header with bytes that are no text is `Name:= "…"`, a JSON string of which each char is a byte.
@@ -148,7 +149,7 @@ impl CaseText {
 /// What lines of the format's own begin with.
 const MARKS: [&str; 4] = [">>>", "<<<", "===", "#"];
 /// Words that say how a body is written.
-const KINDS: [&str; 4] = ["form:", "multipart:", "json:", "base64:"];
+const KINDS: [&str; 5] = ["form:", "multipart:", "json:", "crlf:", "base64:"];
 
 /// Whether a line of a body would be taken for one of the format's own, whatever backslashes stand before it.
 fn is_special(line: &str) -> bool {

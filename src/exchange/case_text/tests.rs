@@ -1,3 +1,5 @@
+//! A case in all its forms, and faults with their lines.
+
 use http::header;
 
 use super::*;
@@ -125,6 +127,7 @@ fn a_case_is_written_as_it_was() {
         (">>> POST /\nContent-Type: application/x-www-form-urlencoded\n\na=1", ">>> POST /\n\nform:\na = 1\n"),
         (">>> POST /\n\njson:\n[]", ">>> POST /\n\njson:\n[]\n"),
         (">>> POST /\n\nbase64:\nAP8=", ">>> POST /\n\nbase64:\nAP8=\n"),
+        (">>> POST /\n\ncrlf:\na\\r\nb\n\\>>>\\r\nc\\r\n\\", ">>> POST /\n\ncrlf:\na\\r\nb\n\\>>>\\r\nc\\r\n\\\n"),
         (">>> POST /\n\n\n\ntext\n\n\n", ">>> POST /\n\n\n\ntext\n"),
         (">>> POST /\n\nmultipart:\na = b", ">>> POST /\n\nmultipart:\na = b\n"),
         ("=== events\n\n", "=== events\n"),

@@ -57,15 +57,13 @@ fn write_step(out: &mut String, step: &CaseStep) {
 
 fn write_exchange(out: &mut String, t: Option<f64>, exchange: &Exchange) {
     let request = &exchange.request;
-    let mut first = format!(">>> {} {}", request.method, request.uri);
-    if let Some(t) = t {
-        first.push_str(&format!(" t={t}"));
-    }
+    let mut first = vec![format!(">>> {} {}", request.method, request.uri)];
+    first.extend(t.map(|t| format!("t={t}")));
     if request.secure && request.uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
-        first.push_str(" secure");
+        first.push("secure".to_owned());
     }
     if exchange.end != End::usual(exchange.response.is_some()) {
-        first.push_str(&format!(" end={}", exchange.end.word()));
+        first.push(format!("end={}", exchange.end.word()));
     }
     write_part(out, first, &request.headers, &exchange.request_body);
     if let Some(response) = &exchange.response {
@@ -78,17 +76,15 @@ fn write_exchange(out: &mut String, t: Option<f64>, exchange: &Exchange) {
 }
 
 fn write_response(out: &mut String, response: &ResponseHead, body: &CapturedBody) {
-    write_part(out, format!("<<< {}", response.status.as_u16()), &response.headers, body);
+    write_part(out, vec![format!("<<< {}", response.status.as_u16())], &response.headers, body);
 }
 
-fn write_part(out: &mut String, mut first: String, headers: &HeaderMap, body: &CapturedBody) {
-    if let Some(damage) = body.damage {
-        first.push_str(&format!(" body={}", damage.word()));
-    }
+fn write_part(out: &mut String, mut first: Vec<String>, headers: &HeaderMap, body: &CapturedBody) {
+    first.extend(body.damage.map(|damage| format!("body={}", damage.word())));
     if body.total != body.bytes.len() as u64 {
-        first.push_str(&format!(" total={}", body.total));
+        first.push(format!("total={}", body.total));
     }
-    line(out, &first);
+    line(out, &first.join(" "));
     let one = if headers.get_all(header::CONTENT_TYPE).iter().count() == 1 {
         headers.get(header::CONTENT_TYPE)
     } else {
@@ -111,7 +107,11 @@ fn write_header(name: &str, value: &HeaderValue) -> String {
         let (first, rest) = part.split_at(part.len().min(1));
         first.to_ascii_uppercase() + rest
     });
-    let name = parts.collect::<Vec<_>>().join("-");
+    let mut name = parts.collect::<Vec<_>>().join("-");
+    if name.starts_with('#') {
+        // Not at the line's start, where it would be a comment.
+        name.insert(0, ' ');
+    }
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) if text.trim() == text && !text.contains('\t') => format!("{name}: {text}").trim_end().to_owned(),
         _ => format!("{name}:= {}", Value::from(header_text(value))),

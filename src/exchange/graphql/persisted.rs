@@ -109,7 +109,7 @@ mod tests {
         let known = "ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38";
         assert!(documents.learn(&known.to_ascii_uppercase(), "{__typename}"));
         assert!(!documents.learn(known, "{other}") && !documents.learn("", "{a}"));
-        assert_eq!(documents.clone().get(known).as_deref(), Some("{__typename}"));
+        assert_eq!(documents.get(known).as_deref(), Some("{__typename}"));
         assert_eq!((documents.get("x"), documents.len()), (None, 1));
     }
 

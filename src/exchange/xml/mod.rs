@@ -1,20 +1,20 @@
 //! XML documents, and the paths that read them.
 
 mod path;
+mod tree;
 
 use std::fmt;
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::{Document, ParsingOptions};
 
 use super::Damage;
 pub use path::XmlPath;
 use path::{End, Step, Test};
+use tree::Tree;
 
-/// Nodes of one document: each takes some 60 to 100 bytes.
+/// Nodes of one document: each takes some 100 bytes.
 const MAX_NODES: u32 = 500_000;
-/// Elements within each other.
-const MAX_DEPTH: usize = 256;
-/// Namespaces declared: every element that declares one holds all that are in force above it.
+/// Namespaces declared: while it is parsed, every element that declares one holds all that are in force above it.
 const MAX_NAMESPACES: usize = 1_000;
 /// Comparisons of attribute names, each with all before it in one tag.
 const MAX_COMPARISONS: usize = 50_000_000;
@@ -23,15 +23,6 @@ const MAX_TEXT: usize = 16 * 1024 * 1024;
 
 /// A parsed document.
 pub struct Xml(Tree);
-
-self_cell::self_cell! {
-    /// The tree with the text it points into.
-    struct Tree {
-        owner: String,
-        #[covariant]
-        dependent: Document,
-    }
-}
 
 impl Xml {
     /// Texts one path gives; there are no more.
@@ -44,27 +35,28 @@ impl Xml {
         if text.matches("xmlns").count() > MAX_NAMESPACES || comparisons(text) > MAX_COMPARISONS {
             return Err(Damage::TooLarge);
         }
-        let xml = Tree::try_new(text.to_owned(), |text| {
-            let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
-            Document::parse_with_options(text, options)
-        });
-        let xml = xml.map(Self).map_err(|fault| match fault {
-            roxmltree::Error::NodesLimitReached | roxmltree::Error::NamespacesLimitReached => Damage::TooLarge,
-            _ => Damage::Undecodable,
-        })?;
-        if xml.is_too_deep() { Err(Damage::TooLarge) } else { Ok(xml) }
+        let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
+        match Document::parse_with_options(text, options) {
+            Ok(document) => Tree::of(&document).map(Self),
+            Err(roxmltree::Error::NodesLimitReached | roxmltree::Error::NamespacesLimitReached) => {
+                Err(Damage::TooLarge)
+            }
+            Err(_) => Err(Damage::Undecodable),
+        }
     }
 
     /// The texts a path finds, in the document's order: [`Self::MAX_MATCHES`] and 16 MiB at most.
     pub fn find(&self, path: &XmlPath) -> Vec<String> {
-        let mut found = vec![self.0.borrow_dependent().root()];
+        let tree = &self.0;
+        let mut found = vec![Tree::ROOT];
         for step in &path.steps {
-            found = walk(&found, step);
+            found = walk(tree, &found, step);
         }
-        let texts = found.into_iter().filter_map(|node| match &path.end {
-            End::Content => Some(content(node)),
-            End::Text => Some(own_text(node)),
-            End::Attribute(name) => attribute(node, name).map(str::to_owned),
+        let texts = found.into_iter().filter_map(|at| match &path.end {
+            // CDATA is text: what HTML stands in it is given as written.
+            End::Content => Some(tree.text(tree.below(at)).trim().to_owned()),
+            End::Text => Some(tree.text(tree.children(at))),
+            End::Attribute(name) => tree.attribute(at, name).map(str::to_owned),
         });
         let mut room = MAX_TEXT;
         let within = texts.take(Self::MAX_MATCHES).map_while(|text| {
@@ -73,23 +65,12 @@ impl Xml {
         });
         within.collect()
     }
-
-    fn is_too_deep(&self) -> bool {
-        let mut open = Vec::new();
-        self.0.borrow_dependent().root().descendants().any(|node| {
-            while open.last().is_some_and(|above| Some(*above) != node.parent().map(|parent| parent.id())) {
-                open.pop();
-            }
-            open.push(node.id());
-            open.len() > MAX_DEPTH
-        })
-    }
 }
 
 impl fmt::Debug for Xml {
     /// Says how large it is: a document's content belongs into no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Xml({} bytes)", self.0.borrow_owner().len())
+        write!(f, "Xml({} nodes)", self.0.below(Tree::ROOT).len())
     }
 }
 
@@ -104,62 +85,48 @@ fn comparisons(text: &str) -> usize {
 }
 
 /// One step from each of these nodes, which are in the document's order.
-fn walk<'a>(from: &[Node<'a, 'a>], step: &Step) -> Vec<Node<'a, 'a>> {
+fn walk(tree: &Tree, from: &[usize], step: &Step) -> Vec<usize> {
     let mut found = Vec::new();
-    let mut searched = None;
-    for node in from {
+    let mut searched = 0;
+    for &node in from {
         // One below another that was searched through adds nothing.
-        if step.anywhere && searched.is_some_and(|last| node.id().get() <= last) {
+        if step.anywhere && node < searched {
             continue;
         }
-        let parents = node.descendants().take(if step.anywhere { usize::MAX } else { 1 });
-        for parent in parents {
+        let below = tree.below(node);
+        searched = below.end;
+        for parent in below.take(if step.anywhere { usize::MAX } else { 1 }) {
             let mut fitting: Vec<_> =
-                parent.children().filter(|child| is_named(*child, step.name.as_deref())).collect();
+                tree.children(parent).filter(|at| is_named(tree, *at, step.name.as_deref())).collect();
             for test in &step.tests {
-                fitting = keep(test, fitting);
+                fitting = keep(tree, test, fitting);
             }
             found.extend(fitting);
         }
-        searched = node.descendants().next_back().map(|last| last.id().get());
     }
-    found.sort_unstable_by_key(|node| node.id().get());
-    found.dedup_by_key(|node| node.id());
+    found.sort_unstable();
+    found.dedup();
     found
 }
 
 /// Elements by their local name; `None` is any.
-fn is_named(node: Node<'_, '_>, name: Option<&str>) -> bool {
-    node.is_element() && name.is_none_or(|name| node.tag_name().name() == name)
+fn is_named(tree: &Tree, at: usize, name: Option<&str>) -> bool {
+    tree.name(at).is_some_and(|own| name.is_none_or(|name| own == name))
 }
 
-fn keep<'a>(test: &Test, fitting: Vec<Node<'a, 'a>>) -> Vec<Node<'a, 'a>> {
+fn keep(tree: &Tree, test: &Test, fitting: Vec<usize>) -> Vec<usize> {
     let is = |found: &str, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| found == wanted);
-    let fits = |node: &Node<'a, 'a>| match test {
+    let fits = |at: &usize| match test {
         Test::Place(_) => true,
-        Test::Attribute(name, wanted) => attribute(*node, name).is_some_and(|found| is(found, wanted)),
-        Test::Child(name, wanted) => {
-            node.children().any(|child| is_named(child, Some(name)) && is(own_text(child).trim(), wanted))
-        }
+        Test::Attribute(name, wanted) => tree.attribute(*at, name).is_some_and(|found| is(found, wanted)),
+        Test::Child(name, wanted) => tree
+            .children(*at)
+            .any(|child| is_named(tree, child, Some(name)) && is(tree.text(tree.children(child)).trim(), wanted)),
     };
     match test {
         Test::Place(place) => fitting.into_iter().skip(place.saturating_sub(1)).take(1).collect(),
         _ => fitting.into_iter().filter(fits).collect(),
     }
-}
-
-fn attribute<'a>(node: Node<'a, 'a>, name: &str) -> Option<&'a str> {
-    node.attributes().find(|attribute| attribute.name() == name).map(|attribute| attribute.value())
-}
-
-fn own_text(node: Node<'_, '_>) -> String {
-    node.children().filter(Node::is_text).filter_map(|child| child.text()).collect()
-}
-
-/// All text below, cut at the ends. CDATA is text: what HTML stands in it is given as written.
-fn content(node: Node<'_, '_>) -> String {
-    let text: String = node.descendants().filter(Node::is_text).filter_map(|child| child.text()).collect();
-    text.trim().to_owned()
 }
 
 #[cfg(test)]

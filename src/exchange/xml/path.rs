@@ -78,7 +78,7 @@ struct Scanner<'a> {
     rest: &'a str,
 }
 
-impl<'a> Scanner<'a> {
+impl Scanner<'_> {
     fn fault(&self, what: &str) -> String {
         match self.rest {
             "" => format!("{:?}: {what} at its end", self.path),

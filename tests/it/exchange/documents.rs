@@ -6,11 +6,11 @@ use shopbell::exchange::{Damage, Node, Page, Part, Reading, Selector, Xml, XmlPa
 use super::{FORM, answered, posted};
 
 /// A view without what it holds.
-fn kind<T>(part: Part<T>) -> Part<()> {
+fn kind<T>(part: &Part<T>) -> Part<()> {
     match part {
         Part::Is(_) => Part::Is(()),
         Part::NotThis => Part::NotThis,
-        Part::Damaged(damage) => Part::Damaged(damage),
+        Part::Damaged(damage) => Part::Damaged(*damage),
     }
 }
 
@@ -38,7 +38,11 @@ fn a_page_is_one_by_label_or_look() {
         ("", "", Some(Damage::Unread), Part::Damaged(Damage::Unread), Part::Damaged(Damage::Unread)),
     ] {
         let reading = answered(&[("content-type", content_type.as_bytes())], body.as_bytes(), damage, "utf-8");
-        assert_eq!((kind(reading.response_html()), kind(reading.response_xml())), (html, xml), "{content_type} {body}");
+        assert_eq!(
+            (kind(&reading.response_html()), kind(&reading.response_xml())),
+            (html, xml),
+            "{content_type} {body}"
+        );
     }
     for (content_type, body, xml) in [
         ("text/xml", "<a/>", IS),
@@ -47,7 +51,7 @@ fn a_page_is_one_by_label_or_look() {
         ("", "<?xml version='1.0'?><a/>", IS),
         ("application/json", "<?xml version='1.0'?><a/>", NOT),
     ] {
-        assert_eq!(kind(posted(content_type, body.as_bytes(), None, "utf-8").xml()), xml, "{content_type} {body}");
+        assert_eq!(kind(&posted(content_type, body.as_bytes(), None, "utf-8").xml()), xml, "{content_type} {body}");
     }
 }
 

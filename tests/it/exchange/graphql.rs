@@ -147,7 +147,7 @@ proptest! {
         names in proptest::collection::btree_set("[a-m]{1,4}", 1..8), aliases in proptest::collection::btree_set("[n-z]{1,4}", 8), wrap in any::<bool>(),
     ) {
         let pairs: Vec<_> = names.iter().zip(&aliases).collect();
-        let fields: String = pairs.iter().map(|(name, alias)| format!("{alias}: {name} ")).collect();
+        let fields = pairs.iter().map(|(name, alias)| format!("{alias}: {name}")).collect::<Vec<_>>().join(" ");
         let fields = if wrap { format!("...F }} }} fragment F on T {{ ... on T {{ {fields} }} }} #") } else { format!("{fields} }} }}") };
         let body = json!({"query": format!("mutation {{ z: run {{ {fields}")}).to_string();
         let values = |key: &dyn Fn(usize) -> String| Value::Object((0..pairs.len()).map(|at| (key(at), json!(at))).collect());

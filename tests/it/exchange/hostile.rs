@@ -194,3 +194,12 @@ proptest! {
         prop_assert!(parse_line(&junk).is_err());
     }
 }
+
+proptest! {
+    #[test]
+    fn every_target_comes_back(data in proptest::collection::vec(any::<u8>(), 0..200)) {
+        for (_, target) in super::targets::ALL {
+            target(&data);
+        }
+    }
+}
