@@ -102,9 +102,9 @@ impl ExpressionsBuilder {
         self.rule.take().map(RuleNames::into_used).unwrap_or_default()
     }
 
-    /// Something that is no expression reads a find; `Err` if the rule has none of this name.
-    pub fn name_find(&mut self, name: &str) -> Result<(), ()> {
-        self.rule.as_mut().is_none_or(|rule| rule.use_find(name)).then_some(()).ok_or(())
+    /// Something that is no expression reads a find; false if the rule has none of this name.
+    pub fn name_find(&mut self, name: &str) -> bool {
+        self.rule.as_mut().is_none_or(|rule| rule.use_find(name))
     }
 
     /// The rule's find whose name is most like this.

@@ -58,6 +58,9 @@ pub(super) fn tables(loader: &mut Loader, what: &str, node: &Node, keys: Keys) -
             let text = written(loader, "status", &entry.node);
             conditions.push(Condition { subject: Subject::Status, matcher: Matcher::Status(set), text });
         }
+        if let Some(entry) = table.get("flash") {
+            flash::in_table(loader, entry);
+        }
         if let Some(entry) = table.get("graphql") {
             graphql::only_conditions(loader, &entry.node);
         }
@@ -73,7 +76,7 @@ pub(super) fn tables(loader: &mut Loader, what: &str, node: &Node, keys: Keys) -
 fn finds(loader: &mut Loader, node: &Node, found: &mut Vec<Condition>) {
     let Some(table) = loader.table("find", node) else { return };
     for entry in &table.entries {
-        if loader.expressions.name_find(&entry.key).is_err() {
+        if !loader.expressions.name_find(&entry.key) {
             loader.no_such_find(entry.at, &entry.key);
         }
     }

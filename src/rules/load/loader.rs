@@ -34,6 +34,8 @@ pub(super) struct Loader {
     pub(super) extracts: HashMap<String, Arc<Extract>>,
     /// Whether there is a [flash].
     pub(super) has_flash: bool,
+    /// Whether it names a cookie.
+    pub(super) flash_cookie: bool,
     /// The levels its `page` names.
     pub(super) flash_levels: Vec<String>,
 }
@@ -57,6 +59,7 @@ impl Loader {
             charset: encoding_rs::UTF_8,
             extracts: HashMap::new(),
             has_flash: false,
+            flash_cookie: false,
             flash_levels: Vec::new(),
             scoped: Scoped::default(),
         }

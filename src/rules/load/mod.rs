@@ -106,6 +106,7 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
     access.sort_by(|a, b| a.name.cmp(&b.name));
     let flash = gathered.flash.and_then(|entry| flash::table(loader, entry));
     loader.has_flash = gathered.flash.is_some();
+    loader.flash_cookie = flash.as_ref().is_some_and(|flash| flash.cookie.is_some());
     loader.flash_levels = flash.iter().flat_map(|flash| &flash.page).map(|(level, _)| level.clone()).collect();
     for part in &gathered.parts {
         if let Some(table) = loader.table(&format!("part.{}", part.key), &part.node) {

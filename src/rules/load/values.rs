@@ -107,7 +107,7 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
         "response" if second != Some("json") => Some("only `response.json` holds tables"),
         "then" => Some("name a part of it: `then.form`, `then.response.json`"),
         "find" => match second {
-            Some(name) => loader.expressions.name_find(name).err().map(|()| "no such `find` is defined"),
+            Some(name) => (!loader.expressions.name_find(name)).then_some("no such `find` is defined"),
             None => Some("name one of them: `find.NAME`"),
         },
         "field" | "graphql" if !matches!(second, Some("args" | "data")) => {

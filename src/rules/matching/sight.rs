@@ -18,13 +18,16 @@ use super::look::Stage;
 /// Pages parsed of other texts than the body, kept for other finds in the same text.
 const MAX_PAGES: usize = 16;
 
+/// A page parsed, or why it cannot be.
+type Parsed = Rc<Result<Page, Damage>>;
+
 /// One exchange.
 pub(in super::super) struct Sight<'a> {
     pub(in super::super) reading: &'a Reading,
     flash_table: Option<&'a Flash>,
     flashed: OnceCell<Flashed>,
     operations: OnceCell<Operations>,
-    pages: RefCell<Vec<(String, Rc<Result<Page, Damage>>)>>,
+    pages: RefCell<Vec<(String, Parsed)>>,
     found: RefCell<HashMap<usize, Outcome>>,
 }
 
@@ -83,7 +86,7 @@ impl<'a> Sight<'a> {
     }
 
     /// A text that is no body, as a page; equal texts are parsed once.
-    pub(super) fn page_of(&self, text: &str) -> Rc<Result<Page, Damage>> {
+    pub(super) fn page_of(&self, text: &str) -> Parsed {
         if let Some((_, page)) = self.pages.borrow().iter().find(|(known, _)| known == text) {
             return Rc::clone(page);
         }

@@ -2,6 +2,9 @@
 
 mod bodies;
 mod bounds;
+mod finds;
+mod flash;
+mod graphql;
 mod identity;
 mod rules;
 
