@@ -75,9 +75,9 @@ impl Batch {
         let mut batch = Self::default();
         while batch.entries.len() < BATCH_EVENTS && batch.bytes < BATCH_BYTES {
             let Some(ready) = rest.next() else { break };
-            let rule = ready.events.first().map(|event| event.rule.clone()).unwrap_or_default();
-            batch.bytes += ready.events.iter().map(|event| event.body.get().len()).sum::<usize>();
-            batch.entries.extend(ready.events.into_iter().map(|event| EventEntry::Event(Box::new(event))));
+            let rule = ready.entries.iter().find_map(rule_of).unwrap_or_default();
+            batch.bytes += ready.entries.iter().map(size_of_entry).sum::<usize>();
+            batch.entries.extend(ready.entries);
             batch.writes.extend(ready.writes);
             batch.releases.push((rule, ready.release));
             batch.last = ready.number;
@@ -122,5 +122,22 @@ impl Batch {
             let text = "a visitor was let go before the events were on disk: the journal could not write";
             notes.take(NoticeKind::Released, Note { rule, text: text.into() });
         }
+    }
+}
+
+/// NAME of the rule that made an entry.
+fn rule_of(entry: &EventEntry) -> Option<String> {
+    match entry {
+        EventEntry::Event(event) => Some(event.rule.clone()),
+        EventEntry::Pending(pending) => Some(pending.rule.clone()),
+        EventEntry::Settled(_) | EventEntry::Checkpoint(_) => None,
+    }
+}
+
+/// Bytes of an entry, at about: bodies are what is large.
+fn size_of_entry(entry: &EventEntry) -> usize {
+    match entry {
+        EventEntry::Event(event) => event.body.get().len(),
+        EventEntry::Pending(_) | EventEntry::Settled(_) | EventEntry::Checkpoint(_) => 1024,
     }
 }

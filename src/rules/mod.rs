@@ -4,6 +4,7 @@
 //! and swapped as a whole. Its way with an exchange: [`Ruleset::wants`] (request head) → [`Ruleset::narrow`] (response
 //! head) → [`Ruleset::matches`] (conditions on the exchange alone) → [`Ruleset::derive`] (all that reads state).
 
+mod access;
 mod charsets;
 mod derive;
 pub mod expr;

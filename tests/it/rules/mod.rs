@@ -3,8 +3,8 @@
 mod derive;
 mod load;
 mod matching;
-mod suggest; // a recording to proposals
 mod stateful;
+mod suggest; // a recording to proposals
 
 use shopbell::diagnostic::Diagnostic;
 use shopbell::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead, ResponseHead, Timestamp};
