@@ -112,7 +112,7 @@ fn the_examples_in_comments_work_too() {
         bench.write(&format!("rules/{name}"), &text.join("\n"));
     }
     let said = bench.said(&["check", "rules"]);
-    assert!(said.contains("5 event rules, 1 webhook") && said.ends_with("--- stderr\n"), "{said}");
+    assert!(said.contains("5 event rules, 1 webhook") && !said.contains("error"), "{said}");
 }
 
 #[test]
