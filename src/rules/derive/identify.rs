@@ -1,6 +1,7 @@
 //! Which resource a candidate means: its id, completed by natural keys, and what is known of it.
 
 use super::candidate::{Candidate, Key};
+use super::lessons::number;
 use super::merge::laid_over;
 use super::notes::Notes;
 use super::overlay::Overlay;
@@ -34,12 +35,13 @@ impl Settle<'_> {
     }
 
     /// The id that the first known key stands for. A `created` takes only one that came into sight after its exchange
-    /// began: any other is that of an older thing.
+    /// began: any other is that of an older thing. Ids that are no integers have no order to tell by.
     fn known_by_key(&self, candidate: &Candidate, notes: &mut Notes) -> Option<String> {
         let resource = &candidate.resource;
         let ids = candidate.keys.iter().filter_map(|key| {
             let id = self.state.id_of(resource, &key.name, &key.folded)?;
-            (!candidate.is_created() || self.is_fresh(resource, &id, candidate.origin.at)).then_some((key, id))
+            let takes = || number(&id).is_some() && self.is_fresh(resource, &id, candidate.origin.at);
+            (!candidate.is_created() || takes()).then_some((key, id))
         });
         let ids: Vec<_> = ids.collect();
         let (first, id) = ids.first()?;

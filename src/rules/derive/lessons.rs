@@ -133,7 +133,8 @@ pub(super) fn oldest_first(pendings: &mut [Pending]) {
     pendings.sort_by_key(|pending| (pending.at, pending.item, pending.uid));
 }
 
-fn number(id: &str) -> Option<u64> {
+/// An id that is an integer.
+pub(super) fn number(id: &str) -> Option<u64> {
     let digits = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     id.parse().ok().filter(|_| digits)
 }
