@@ -106,7 +106,9 @@ fn retire(row: &WebhookName, now: Timestamp, named: &mut Named) {
 pub fn missing_secrets(ruleset: &Ruleset) -> Vec<Diagnostic> {
     let rows = name_webhooks(&ruleset.webhooks, &[], 1, Timestamp::default()).rows;
     let mut found = resolve_webhooks(ruleset, &rows).1;
-    found.iter_mut().for_each(|fault| fault.severity = Severity::Warning);
+    for fault in &mut found {
+        fault.severity = Severity::Warning;
+    }
     found
 }
 

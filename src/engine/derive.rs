@@ -45,7 +45,7 @@ enum Input {
     Exchange(Box<Evaluated>),
     /// Evaluating an exchange panicked.
     Panicked,
-    Answer(Answer),
+    Answer(Box<Answer>),
     Deadline,
     End,
 }
@@ -77,7 +77,7 @@ impl Deriver {
             // A panic in evaluation or derive costs this one exchange its events; its release is dropped on the way.
             let done = match self.next(&mut inputs) {
                 Input::Exchange(evaluated) => self.guarded(|this| this.exchange(*evaluated)),
-                Input::Answer(answer) => self.guarded(|this| this.answer(answer)),
+                Input::Answer(answer) => self.guarded(|this| this.answer(*answer)),
                 Input::Deadline => self.guarded(Self::deadline),
                 Input::Panicked => {
                     self.panicked();
@@ -106,7 +106,7 @@ impl Deriver {
                     Some(evaluation) => evaluation.await.map_or(Input::Panicked, |done| Input::Exchange(Box::new(done))),
                     None => Input::End,
                 },
-                Some(answer) = inputs.answers.recv() => Input::Answer(answer),
+                Some(answer) = inputs.answers.recv() => Input::Answer(Box::new(answer)),
                 () = due => Input::Deadline,
             }
         })
@@ -191,7 +191,7 @@ impl Deriver {
         let (mut entries, mut waiting) = (Vec::with_capacity(named.len()), Vec::new());
         for step in named {
             match step {
-                Named::Event(uid, draft) => entries.push(self.address(active, uid, draft)),
+                Named::Event(uid, draft) => entries.push(self.address(active, uid, *draft)),
                 Named::Wait(pending) => {
                     self.counters.waits.inc();
                     waiting.push(Pending::clone(&pending));

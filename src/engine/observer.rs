@@ -37,7 +37,7 @@ struct Intake {
     rules: Rules,
     waits: Arc<SharedWaits>,
     charsets: Arc<RwLock<HostCharsets>>,
-    intake: mpsc::Sender<Observed>,
+    queue: mpsc::Sender<Observed>,
     counters: EngineCounters,
     notes: Notes,
 }
@@ -87,7 +87,7 @@ impl Engine {
         shutdown: watch::Receiver<bool>,
     ) -> Result<(EngineObserver, Self), StoreError> {
         let (notes, noting) = Notes::start(store.clone(), clock, counters.clone());
-        let (intake, observed) = mpsc::channel(INTAKE);
+        let (queue, observed) = mpsc::channel(INTAKE);
         let (evaluating, evaluated) = mpsc::channel(EVALUATING);
         let (derived_sender, derived) = mpsc::channel(commit::GROUP);
         let overlay = Arc::new(Overlay::default());
@@ -111,11 +111,11 @@ impl Engine {
             runtime: tokio::runtime::Handle::current(),
         };
         let deriving = tokio::task::spawn_blocking(move || {
-            deriver.run(derive::Inputs { evaluating: evaluated, answers }, &derived_sender)
+            deriver.run(derive::Inputs { evaluating: evaluated, answers }, &derived_sender);
         });
         let (give_up, given_up) = watch::channel(false);
         let committing = tokio::spawn(commit::run(derived, store, overlay, counters.clone(), notes.clone(), given_up));
-        let observer = EngineObserver(Arc::new(Intake { rules, waits, charsets, intake, counters, notes }));
+        let observer = EngineObserver(Arc::new(Intake { rules, waits, charsets, queue, counters, notes }));
         Ok((observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up }))
     }
 
@@ -168,7 +168,7 @@ impl Observer for EngineObserver {
     fn observe(&self, ticket: Ticket, exchange: Exchange, release: Release) {
         // Following a visitor is never waited for.
         let release = if ticket.candidates.rules.is_empty() { released() } else { release };
-        match self.0.intake.try_send(Observed { ticket, exchange, release }) {
+        match self.0.queue.try_send(Observed { ticket, exchange, release }) {
             Ok(()) => {
                 self.0.counters.exchanges.inc();
             }

@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn tls_before_us_is_believed_of_a_trusted_proxy() {
-        let rows: [(&[(&str, &str)], bool, bool); 9] = [
+        type Row<'a> = (&'a [(&'a str, &'a str)], bool, bool);
+        let rows: [Row<'_>; 9] = [
             (&[("x-forwarded-proto", "https")], true, true),
             (&[("x-forwarded-proto", "https")], false, false),
             (&[("x-forwarded-proto", "HTTPS, http")], true, true),
@@ -166,7 +167,11 @@ mod tests {
                 let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
                 request.headers_mut().append(name, value.parse().unwrap());
             }
-            request.extensions_mut().insert(Visitor::new("10.0.0.1".parse().unwrap(), trusted, Default::default()));
+            request.extensions_mut().insert(Visitor::new(
+                "10.0.0.1".parse().unwrap(),
+                trusted,
+                std::sync::Arc::default(),
+            ));
             assert_eq!(is_secure(&request.into_parts().0), secure, "{lines:?} {trusted}");
         }
     }

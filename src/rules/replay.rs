@@ -155,7 +155,7 @@ impl<'a> Replay<'a> {
             match step {
                 Named::Event(_, draft) => {
                     let settled = self.last;
-                    replayed.0.push(ReplayedEvent { seq: seq.unwrap_or(settled), settled, draft });
+                    replayed.0.push(ReplayedEvent { seq: seq.unwrap_or(settled), settled, draft: *draft });
                 }
                 Named::Wait(pending) => {
                     self.lines.insert(pending.uid, self.last);

@@ -106,7 +106,9 @@ fn request_keys(config: &SessionConfig, reading: &Reading) -> Vec<String> {
 
 fn from_query(paths: &[FieldPath], query: &Fields, keys: &mut Vec<String>) {
     for path in paths {
-        texts_at(query, path).iter().for_each(|value| add(keys, value));
+        for value in texts_at(query, path) {
+            add(keys, &value);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, GetAll, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -108,7 +108,8 @@ fn host_of(url: &str) -> Option<HeaderValue> {
 pub(super) type Cookies = Vec<(String, String)>;
 
 /// The cookies of a request's `Cookie` lines.
-pub(super) fn cookies_of(lines: GetAll<'_, HeaderValue>) -> Cookies {
+pub(super) fn cookies_of(headers: &HeaderMap) -> Cookies {
+    let lines = headers.get_all(header::COOKIE);
     let pairs = lines.iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
     let pair = |pair: &str| pair.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
     pairs.filter_map(pair).collect()
@@ -146,7 +147,7 @@ mod tests {
         for line in ["b=; Max-Age=0", "c=4; Path=/; HttpOnly", "d=5"] {
             answer.append(header::SET_COOKIE, HeaderValue::from_static(line));
         }
-        let mut cookies = cookies_of(request.get_all(header::COOKIE));
+        let mut cookies = cookies_of(&request);
         take_set_cookies(&mut cookies, &answer);
         assert_eq!(cookie_header(&cookies).unwrap(), "a=1; c=4; d=5");
         assert_eq!(cookie_header(&Vec::new()), None);

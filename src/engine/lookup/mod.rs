@@ -69,7 +69,7 @@ impl Asker {
         let request = &reading.exchange().request;
         let kept = RIGHTS.iter().filter_map(|name| Some((name.clone(), request.headers.get(name)?.clone())));
         let mut rights: HeaderMap = kept.collect();
-        let mut cookies = client::cookies_of(request.headers.get_all(header::COOKIE));
+        let mut cookies = client::cookies_of(&request.headers);
         client::take_set_cookies(&mut cookies, reading.response_headers());
         if let Some(cookie) = client::cookie_header(&cookies) {
             rights.insert(header::COOKIE, cookie);

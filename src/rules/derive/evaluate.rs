@@ -113,7 +113,7 @@ impl<'r, 'n> Run<'r, 'n> {
         let origin = Origin { once, ..Origin::of(rule, context.reading()) };
         if rule.stateful.waits.is_empty() {
             let early = self.values(context, topics);
-            self.candidates(early, Rc::new(origin), sink);
+            self.candidates(early, &Rc::new(origin), sink);
         } else {
             self.waits(context, topics, origin, item, sink);
         }
@@ -121,8 +121,8 @@ impl<'r, 'n> Run<'r, 'n> {
     }
 
     /// Candidates, one for each topic.
-    pub(super) fn candidates(&mut self, values: Values, origin: Rc<Origin>, sink: &mut Sink<'_>) {
-        for candidate in values.candidates(self.rule.resource.as_deref(), &origin) {
+    pub(super) fn candidates(&mut self, values: Values, origin: &Rc<Origin>, sink: &mut Sink<'_>) {
+        for candidate in values.candidates(self.rule.resource.as_deref(), origin) {
             if sink.work.len() >= MAX_EVENTS {
                 self.note(&format!("the exchange gives more than {MAX_EVENTS} events; the rest is left out"));
                 break;

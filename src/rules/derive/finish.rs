@@ -6,7 +6,7 @@ use super::notes::Notes;
 use super::settle::Settle;
 use super::sink::{MemoryOp, Sink, Work};
 use super::step::{Derived, PendingDraft, Step};
-use super::visitor::Visitor;
+use super::visitor::{Visitor, Waiting};
 use super::waits;
 use crate::model::{EventUid, Pending, SettledAs, Timestamp, Write};
 use crate::rules::expr::Context;
@@ -26,13 +26,15 @@ pub(super) fn finish(
     let mut waits = false;
     for work in std::mem::take(&mut sink.work) {
         match work {
-            Work::Event(candidate) => steps.extend(settle.candidate(candidate, &mut notes).map(Step::Event)),
+            Work::Event(candidate) => {
+                steps.extend(settle.candidate(candidate, &mut notes).map(|draft| Step::Event(Box::new(draft))));
+            }
             Work::Wait(pending) => {
                 waits |= !pending.session.is_empty();
                 steps.push(Step::Wait(Box::new(PendingDraft(*pending))));
             }
             Work::Once { rule, key, until } => settle.state.put_once(&rule, &key, until),
-            Work::Learn(lesson) => settle.lesson(lesson, &mut notes),
+            Work::Learn(lesson) => settle.lesson(&lesson, &mut notes),
             Work::Settle { pending, settled_as, candidates } => {
                 let step = settled(&mut settle, pending, settled_as, candidates, sink.now, &mut notes);
                 steps.push(step);
@@ -73,7 +75,7 @@ fn memories(ruleset: &Ruleset, visitor: Visitor, sink: &Sink<'_>, waits: bool, n
     let mut sessions: Vec<String> = visitor.sessions().cloned().collect();
     let own: Vec<&MemoryOp> = sink.memory.iter().filter(|op| sessions.contains(&op.session)).collect();
     let left = left(sink.view, &sessions, sink);
-    let mut writes = visitor.writes(config, &own, waits, &left, sink.now, notes);
+    let mut writes = visitor.writes(config, &own, Waiting { begins: waits, left: &left }, sink.now, notes);
     for op in &sink.memory {
         if sessions.contains(&op.session) {
             continue;
@@ -86,7 +88,7 @@ fn memories(ruleset: &Ruleset, visitor: Visitor, sink: &Sink<'_>, waits: bool, n
         let other = Visitor::of_session(&op.session, sink.view, sink.now);
         let own: Vec<&MemoryOp> = sink.memory.iter().filter(|other| other.session == op.session).collect();
         let left = self::left(sink.view, std::slice::from_ref(&op.session), sink);
-        writes.extend(other.writes(config, &own, false, &left, sink.now, notes));
+        writes.extend(other.writes(config, &own, Waiting { begins: false, left: &left }, sink.now, notes));
     }
     writes
 }

@@ -1,28 +1,29 @@
 //! What learn rules saw of resources, and the waiting matches that their ids complete.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::candidate::{Key, Lesson};
+use super::early::{lacks_id, says_created};
 use super::identify::key_identity;
 use super::merge::laid_over;
 use super::notes::Notes;
 use super::settle::{Learnt, Settle};
 use super::sink::Sink;
-use super::waits::{lacks_id, says_created};
 use crate::model::{EventUid, Identity, Known, Pending, Timestamp};
 
 impl Settle<'_> {
     /// Remembers what was seen of a resource; nothing is written where nothing is new, as such pages pass all the time.
-    pub(super) fn lesson(&mut self, lesson: Lesson, notes: &mut Notes) {
+    pub(super) fn lesson(&mut self, lesson: &Lesson, notes: &mut Notes) {
         let resource = lesson.resource.clone();
         let by_key = |settle: &Self, key: &Key| settle.state.id_of(&resource, &key.name, &key.folded);
         let id = lesson.id.clone().or_else(|| lesson.keys.iter().find_map(|key| by_key(self, key)));
         let Some(id) = id else {
             let Some(key) = lesson.keys.first() else { return };
-            return self.seen(&lesson, &key_identity(key), notes);
+            return self.seen(lesson, &key_identity(key), notes);
         };
         // Before its keys: an id is known from here on, whatever they stood for.
-        self.seen(&lesson, &Identity::Id(id.clone()), notes);
+        self.seen(lesson, &Identity::Id(id.clone()), notes);
         for key in &lesson.keys {
             let before = by_key(self, key);
             if before.as_deref() != Some(id.as_str()) && !self.is_older(&resource, key, before.as_deref(), &id) {
@@ -83,9 +84,9 @@ impl Settle<'_> {
         let mut order = Vec::new();
         for (learnt, ids) in by_key {
             for (pending, id) in self.of_key(learnt, &ids, sink) {
-                if !taken.contains_key(&pending.uid) {
+                if let Entry::Vacant(place) = taken.entry(pending.uid) {
                     order.push(pending.uid);
-                    taken.insert(pending.uid, (pending, id));
+                    place.insert((pending, id));
                 }
             }
         }

@@ -8,6 +8,7 @@
 mod body;
 mod candidate;
 mod complete;
+mod early;
 mod evaluate;
 mod finish;
 mod identify;

@@ -88,7 +88,7 @@ impl<'a> Settle<'a> {
             (PayloadMode::Merge, Some(before)) => laid_over(payload, &before.fields),
             _ => payload,
         };
-        let facts = self.facts(candidate, before);
+        let facts = Self::facts(candidate, before);
         let may_skip = origin.skip_unchanged && topic.event() == "updated";
         if let Some(known) = before.filter(|known| may_skip && !known.trimmed && known.fields == fields) {
             if known.facts != facts {
@@ -110,7 +110,7 @@ impl<'a> Settle<'a> {
     fn deleted(&mut self, candidate: &mut Candidate, topic: Topic, found: &Found, notes: &mut Notes) -> Option<Draft> {
         let body = body::identity(found.id.as_deref(), &candidate.keys);
         let draft = self.draft(candidate, topic, found, &body, notes)?;
-        let facts = self.facts(candidate, found.known.as_ref());
+        let facts = Self::facts(candidate, found.known.as_ref());
         let before = found.known.clone().unwrap_or_else(|| Known {
             created: candidate.origin.at,
             seen: candidate.origin.at,
@@ -130,13 +130,13 @@ impl<'a> Settle<'a> {
         let draft = self.draft(candidate, topic, found, &body, notes)?;
         // An action tells nothing of the resource itself, so it never makes one known; it may add facts to one.
         if let Some(known) = found.known.as_ref().filter(|_| !candidate.facts.is_empty()) {
-            let facts = self.facts(candidate, Some(known));
+            let facts = Self::facts(candidate, Some(known));
             self.remember(candidate, found, Known { facts, ..known.clone() }, notes);
         }
         Some(draft)
     }
 
-    fn facts(&self, candidate: &mut Candidate, before: Option<&Known>) -> Map<String, Value> {
+    fn facts(candidate: &mut Candidate, before: Option<&Known>) -> Map<String, Value> {
         let facts = std::mem::take(&mut candidate.facts);
         before.map_or_else(|| facts.clone(), |before| laid_over(facts.clone(), &before.facts))
     }

@@ -19,7 +19,7 @@ pub struct Derived {
 #[derive(Clone, Debug)]
 pub enum Step {
     /// An event.
-    Event(Draft),
+    Event(Box<Draft>),
     /// A match that waits. The caller names it; its event will carry that uid.
     Wait(Box<PendingDraft>),
     /// A match that waited is settled.
@@ -40,7 +40,7 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub enum Named {
     /// An event.
-    Event(EventUid, Draft),
+    Event(EventUid, Box<Draft>),
     /// A match that waits.
     Wait(Box<Pending>),
     /// A match is settled, with its events.
@@ -67,7 +67,7 @@ impl Step {
     /// The events in it.
     pub fn drafts(&self) -> &[Draft] {
         match self {
-            Self::Event(draft) => std::slice::from_ref(draft),
+            Self::Event(draft) => std::slice::from_ref(&**draft),
             Self::Wait(_) => &[],
             Self::Settle { events, .. } => events,
         }

@@ -39,6 +39,15 @@ pub(super) struct Visitor {
     exists: bool,
 }
 
+/// Matches of a visitor that wait once an exchange is through.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting<'a> {
+    /// One begins to wait here.
+    pub(super) begins: bool,
+    /// Those that waited before and still do.
+    pub(super) left: &'a [Pending],
+}
+
 impl Visitor {
     /// Nobody.
     pub(super) fn nobody() -> Self {
@@ -87,21 +96,23 @@ impl Visitor {
         std::iter::once(&self.id).chain(&self.others).filter(|id| !id.is_empty())
     }
 
-    /// Writes what the exchange changed. `waits`: a match of theirs begins to wait here.
+    /// Writes what the exchange changed.
     pub(super) fn writes(
         mut self,
         config: &SessionConfig,
         ops: &[&MemoryOp],
-        waits: bool,
-        left: &[Pending],
+        waiting: Waiting<'_>,
         now: Timestamp,
         notes: &mut Notes,
     ) -> Vec<Write> {
+        let Waiting { begins: waits, left } = waiting;
         if self.id.is_empty() {
             return Vec::new();
         }
         let before = self.memory.clone();
-        ops.iter().for_each(|op| apply(&mut self.memory, op, now, notes));
+        for op in ops {
+            apply(&mut self.memory, op, now, notes);
+        }
         if !self.exists && !waits && self.memory.memory.is_empty() {
             return Vec::new();
         }

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::candidate::{Candidate, Key, Origin, is_created, key};
+use super::candidate::{Candidate, Key, Origin, is_created};
+use super::early::Early;
 use super::evaluate::{Phase, Run, Values};
 use super::merge::added;
 use super::notes::Notes;
@@ -25,30 +25,6 @@ const MAX_OPEN: usize = 100;
 
 /// `once` keys longer than this, in bytes, are kept as their hash.
 const MAX_ONCE_BYTES: usize = 128;
-
-/// What was computed at the match, as it is kept.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Early {
-    /// `null`: to be computed.
-    topics: Vec<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    key: Map<String, Value>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    payload: Map<String, Value>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    facts: Map<String, Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    arg: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    replace: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    skip_unchanged: bool,
-}
 
 impl Run<'_, '_> {
     /// The `once` key of this run and until when it counts; `Err` where it was used before.
@@ -85,7 +61,7 @@ impl Run<'_, '_> {
         let default = if nameable { Otherwise::Send } else { Otherwise::Drop };
         let otherwise = rule.stateful.otherwise.unwrap_or(default);
         if self.knows(&values, sink) {
-            return self.at_once(values, &stored, origin, context, sink);
+            return self.at_once(values, &stored, &Rc::new(origin), context, sink);
         }
         let waits = self.open_waits(context, &values, sink);
         let pending = self.pending(values.clone(), stored, &origin, waits, sink);
@@ -96,7 +72,7 @@ impl Run<'_, '_> {
             }
             sink.work.push(Work::Wait(Box::new(pending)));
         } else if otherwise == Otherwise::Send {
-            self.at_once(values, &pending.stored, origin, context, sink);
+            self.at_once(values, &pending.stored, &Rc::new(origin), context, sink);
         } else {
             self.note("no event: it cannot wait, and `else` says drop");
         }
@@ -128,14 +104,14 @@ impl Run<'_, '_> {
         &mut self,
         values: Values,
         stored: &Map<String, Value>,
-        origin: Origin,
+        origin: &Rc<Origin>,
         context: &RuleContext<'_>,
         sink: &mut Sink<'_>,
     ) {
         let late = Late::new(stored);
         let context = context.with_late(&late);
         for values in self.late(&context, values, false, sink) {
-            self.candidates(values, Rc::new(origin.clone()), sink);
+            self.candidates(values, origin, sink);
         }
     }
 
@@ -342,48 +318,6 @@ fn missing(waits: &[OpenWait]) -> String {
         WaitsFor::Learnt => "the id of its key",
     });
     words.collect::<Vec<_>>().join(", or ")
-}
-
-impl Early {
-    fn of(pending: &Pending) -> Self {
-        serde_json::from_value(Value::Object(pending.values.clone())).unwrap_or_default()
-    }
-
-    fn origin(&self, pending: &Pending) -> Origin {
-        Origin {
-            rule: pending.rule.clone(),
-            at: pending.at,
-            source: pending.source.clone(),
-            mode: if self.replace { PayloadMode::Replace } else { PayloadMode::Merge },
-            skip_unchanged: self.skip_unchanged,
-            stated: self.resource.is_some(),
-            once: None,
-        }
-    }
-
-    fn into_values(self) -> Values {
-        let topic = |text: Option<String>| text.and_then(|text| text.parse::<Topic>().ok());
-        let keys = self.key.into_iter().filter_map(|(name, value)| key(name, value).ok().flatten());
-        Values {
-            topics: self.topics.into_iter().map(topic).collect(),
-            id: self.id,
-            keys: keys.collect(),
-            payload: self.payload,
-            facts: self.facts,
-            arg: self.arg,
-        }
-    }
-}
-
-/// Whether a waiting match says that a resource was made.
-pub(super) fn says_created(pending: &Pending) -> bool {
-    let topics = Early::of(pending).topics;
-    topics.iter().flatten().filter_map(|topic| topic.parse::<Topic>().ok()).any(|topic| is_created(&topic))
-}
-
-/// Whether an id is missing at all.
-pub(super) fn lacks_id(pending: &Pending) -> bool {
-    Early::of(pending).id.is_none()
 }
 
 /// What a waiting match comes to: `by` is the exchange that completes it, `None` where none does. Where its rule is gone

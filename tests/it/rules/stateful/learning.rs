@@ -26,7 +26,8 @@ key.model = '{{ item.model }}'
 ";
 
 fn list(seconds: u32, rows: &[(&str, &str)]) -> String {
-    let rows: String = rows.iter().map(|(id, model)| format!("<tr><td>{id}</td><td>{model}</td></tr>")).collect();
+    let rows: Vec<String> = rows.iter().map(|(id, model)| format!("<tr><td>{id}</td><td>{model}</td></tr>")).collect();
+    let rows = rows.concat();
     format!("{seconds} GET /products | | 200 | <table>{rows}</table>")
 }
 
