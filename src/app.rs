@@ -22,7 +22,7 @@ use crate::proxy::{self, Upstream};
 use crate::rules::{Ruleset, SourceFile};
 use crate::settings::Settings;
 use crate::store::{self, Store, StoreError};
-use crate::tap::TapLayer;
+use crate::tap::{Spawn, TapLayer};
 use tower_layer::Layer as _;
 
 pub use error::AppError;
@@ -89,7 +89,7 @@ pub async fn start(settings: Settings) -> Result<Running, AppError> {
     let look_ups = look_up_client(Upstream::new(Arc::clone(&shared)));
     let started = Engine::start(rules.clone(), store.clone(), look_ups, clock, counters.clone(), inside_signal.clone());
     let (observer, engine) = started.await?;
-    let tap = TapLayer::new(observer).secure_by(proxy::is_secure);
+    let tap = TapLayer::new(observer).secure_by(proxy::is_secure).executor(RunOns(Arc::clone(&shared)));
     let traffic_counters = (Arc::clone(&shared), tap.counters());
     let metrics = metrics::registry(&counters, Some(&deliverer), &store, Some(traffic_counters));
     let about = Arc::new(about(&settings, bound, clock));
@@ -218,12 +218,27 @@ fn look_up_client(upstream: Upstream) -> LookUpClient {
     LookUpClient::new(tower::service_fn(ask))
 }
 
+/// Runs on what visitors have left, on the core it began on, so that the drain waits for it.
+#[derive(Clone, Debug)]
+struct RunOns(Arc<proxy::Shared>);
+
+impl<T: Future<Output = ()> + Send + 'static> hyper::rt::Executor<T> for RunOns {
+    fn execute(&self, rest: T) {
+        let under_way = self.0.begin_under_way();
+        let rest = async move {
+            rest.await;
+            drop(under_way);
+        };
+        Spawn.execute(rest);
+    }
+}
+
 type Core = std::thread::JoinHandle<std::io::Result<()>>;
 
 /// One thread with a runtime of its own per core: the shop's traffic never waits for anything of ours.
 fn start_cores(
     listeners: Vec<std::net::TcpListener>,
-    tap: &TapLayer<EngineObserver>,
+    tap: &TapLayer<EngineObserver, RunOns>,
     shared: &Arc<proxy::Shared>,
     stop: &watch::Receiver<bool>,
 ) -> Result<Vec<Core>, AppError> {

@@ -158,6 +158,8 @@ mod tests {
         assert_eq!((fault.line, fault.column, fault.width), (2, 1, 4));
         assert_eq!(fault.to_string(), "shop.toml:2:1: unknown key `näme` (did you mean `name`?)");
         let shown = fault.render(false);
+        let lined = Diagnostic { line: 3, ..Diagnostic::of_file("shop.toml", "no secret") }.render(false);
+        assert!(lined.contains("--> shop.toml:3") && !lined.contains('^'), "{lined}");
         assert!(shown.contains("^^^^") && shown.contains("shop.toml:2:1") && shown.contains("did you mean"), "{shown}");
     }
 

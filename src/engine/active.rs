@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::id::{WebhookId, random_password};
 use crate::model::{Secret, Timestamp, Webhook, WebhookName, Write};
 use crate::rules::{Ruleset, WebhookConfig};
@@ -105,11 +105,7 @@ fn retire(row: &WebhookName, now: Timestamp, named: &mut Named) {
 /// Secrets named in a ruleset that cannot be had in this process, as warnings.
 pub fn missing_secrets(ruleset: &Ruleset) -> Vec<Diagnostic> {
     let rows = name_webhooks(&ruleset.webhooks, &[], 1, Timestamp::default()).rows;
-    let mut found = resolve_webhooks(ruleset, &rows).1;
-    for fault in &mut found {
-        fault.severity = Severity::Warning;
-    }
-    found
+    resolve_webhooks(ruleset, &rows).1.into_iter().map(Diagnostic::warning).collect()
 }
 
 /// Resolves secrets. A source that fails gives a diagnostic and a webhook that is held; whether that is a fault is the

@@ -32,7 +32,8 @@ pub(super) struct Ready {
     pub(super) number: u64,
     pub(super) entries: Vec<EventEntry>,
     pub(super) writes: Vec<Write>,
-    pub(super) release: Release,
+    /// The visitor, until it is let go.
+    pub(super) release: Option<Release>,
 }
 
 /// What the thread works on.
@@ -215,7 +216,7 @@ impl Deriver {
         self.overlay.lay(self.number, &writes);
         self.pendings.apply(&writes);
         self.waits.apply(&writes);
-        Some(Ready { number: self.number, entries, writes, release })
+        Some(Ready { number: self.number, entries, writes, release: Some(release) })
     }
 
     /// Gives an event its uid and the webhooks that want it: decided here, later edits do not change history.
@@ -229,5 +230,82 @@ impl Deriver {
         });
         let webhooks: Vec<WebhookId> = webhooks.map(|webhook| webhook.id).collect();
         EventEntry::Event(Box::new(draft.into_event(uid, webhooks)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead};
+    use crate::rules::{Matched, SourceFile, load};
+    use crate::store::Options;
+
+    fn evaluated(release: Release) -> Evaluated {
+        let file = SourceFile { path: "r.toml".into(), bytes: b"[shop]\nname = \"a\"\n".to_vec() };
+        let ruleset = Arc::new(load(&[file]).ruleset.expect("rules"));
+        let active = Active {
+            ruleset,
+            webhooks: Arc::default(),
+            loaded_at: crate::model::Timestamp::default(),
+            fingerprint: String::new(),
+            problems: Vec::new(),
+            stale: false,
+            from_last_good: false,
+        };
+        let request = http::Request::get("/").body(()).unwrap().into_parts().0;
+        let exchange = Exchange {
+            at: crate::model::Timestamp::default(),
+            request: RequestHead::of(&request),
+            request_body: CapturedBody::whole(""),
+            response: None,
+            response_body: CapturedBody::unread(),
+            end: End::Complete,
+        };
+        let reading = Reading::new(exchange, ReadOptions::default());
+        Evaluated { active: Arc::new(active), reading, matched: Matched::default(), release }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_panic_costs_one_exchange_and_lets_its_visitor_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(dir.path(), Options::default(), Clock::System).unwrap();
+        let counters = EngineCounters::default();
+        let (notes, _noting) = Notes::start(store.clone(), Clock::System, counters.clone());
+        let (evaluating, evaluations) = mpsc::channel(4);
+        let (ready, _kept) = mpsc::channel(4);
+        let (_stop, shutdown) = tokio::sync::watch::channel(false);
+        std::fs::create_dir(dir.path().join("rules")).unwrap();
+        let (rules_dir, clock) = (dir.path().join("rules"), Clock::System);
+        let started = Rules::start(&rules_dir, dir.path(), store.clone(), clock, counters.clone(), shutdown).await;
+        let nobody = tower::service_fn(async |_| Err("no shop".into()));
+        let (answering, answers) = mpsc::channel(1);
+        let client = super::super::LookUpClient::new(nobody);
+        let deriver = Deriver {
+            rules: started.expect("rules").0,
+            store,
+            clock,
+            counters: counters.clone(),
+            overlay: Arc::default(),
+            runtime: Handle::current(),
+            pendings: Pendings::default(),
+            waits: Arc::default(),
+            look_ups: LookUps::new(client, clock, notes.clone(), counters.clone(), answering),
+            notes,
+            number: 0,
+        };
+        let inputs = Inputs { evaluating: evaluations, answers };
+        let deriving = tokio::task::spawn_blocking(move || deriver.run(inputs, &ready));
+        let ((first, first_gone, _), (second, second_gone, _)) = (Release::new(), Release::new());
+        let panicking = tokio::task::spawn_blocking(move || {
+            let evaluated = evaluated(first);
+            assert_eq!(evaluated.matched.rules.len(), 1, "a fault of ours");
+            evaluated
+        });
+        evaluating.send(panicking).await.unwrap();
+        evaluating.send(tokio::task::spawn_blocking(move || evaluated(second))).await.unwrap();
+        assert!(first_gone.await.is_err() && second_gone.await.is_err(), "both are let go");
+        drop(evaluating);
+        deriving.await.unwrap();
+        assert_eq!((counters.panics.get(), counters.notes(NoticeKind::Rule, "")), (1, 1));
     }
 }

@@ -1,5 +1,6 @@
 //! The tap's observer: asks the ruleset in force, hands exchanges over, never blocks.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -25,8 +26,9 @@ use super::reload::Rules;
 
 /// Exchanges taken over and not yet evaluated; further ones pass unobserved, counted and noted.
 const INTAKE: usize = 1024;
-/// Exchanges whose conditions are evaluated at once.
-const EVALUATING: usize = 64;
+/// Exchanges whose conditions are evaluated at once, or have been and wait for their turn: each may hold what its bodies decode
+/// to, and more than there are processors make nothing faster.
+const EVALUATING: usize = 16;
 
 /// Hands exchanges of the tap to the engine. A clone is one count: the tap makes one for every request.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ struct Intake {
     queue: mpsc::Sender<Observed>,
     counters: EngineCounters,
     notes: Notes,
+    /// The journal refused the last commit: nobody is held for it until it works again.
+    failing: Arc<AtomicBool>,
 }
 
 /// What the observer keeps of an exchange on its way: the ruleset it began with, and the rules that may match.
@@ -114,8 +118,16 @@ impl Engine {
             deriver.run(derive::Inputs { evaluating: evaluated, answers }, &derived_sender);
         });
         let (give_up, given_up) = watch::channel(false);
-        let committing = tokio::spawn(commit::run(derived, store, overlay, counters.clone(), notes.clone(), given_up));
-        let observer = EngineObserver(Arc::new(Intake { rules, waits, charsets, queue, counters, notes }));
+        let failing = Arc::new(AtomicBool::new(false));
+        let committer = commit::Committer {
+            store,
+            overlay,
+            counters: counters.clone(),
+            notes: notes.clone(),
+            failing: Arc::clone(&failing),
+        };
+        let committing = tokio::spawn(committer.run(derived, given_up));
+        let observer = EngineObserver(Arc::new(Intake { rules, waits, charsets, queue, counters, notes, failing }));
         Ok((observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up }))
     }
 
@@ -166,8 +178,9 @@ impl Observer for EngineObserver {
     }
 
     fn observe(&self, ticket: Ticket, exchange: Exchange, release: Release) {
-        // Following a visitor is never waited for.
-        let release = if ticket.candidates.rules.is_empty() { released() } else { release };
+        // Following a visitor is never waited for; of those the journal cannot take, the committer tells.
+        let waits = !ticket.candidates.rules.is_empty() && !self.0.failing.load(Ordering::Relaxed);
+        let release = if waits { release } else { released() };
         match self.0.queue.try_send(Observed { ticket, exchange, release }) {
             Ok(()) => {
                 self.0.counters.exchanges.inc();

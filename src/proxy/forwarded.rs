@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn tls_before_us_is_believed_of_a_trusted_proxy() {
-        type Row<'a> = (&'a [(&'a str, &'a str)], bool, bool);
-        let rows: [Row<'_>; 9] = [
+        type Lines<'a> = &'a [(&'a str, &'a str)];
+        let rows: [(Lines<'_>, bool, bool); 9] = [
             (&[("x-forwarded-proto", "https")], true, true),
             (&[("x-forwarded-proto", "https")], false, false),
             (&[("x-forwarded-proto", "HTTPS, http")], true, true),

@@ -45,6 +45,6 @@ pub use error::{ProxyError, Side};
 pub use forwarded::is_secure;
 pub use listen::bind;
 pub use serve::{serve, spawn_core};
-pub use shared::{Counters, Shared};
+pub use shared::{Counters, Shared, UnderWay};
 pub use tunnel::Visitor;
 pub use upstream::Upstream;

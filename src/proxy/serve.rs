@@ -126,7 +126,11 @@ where
 }
 
 async fn drain(mut open: JoinSet<()>, shared: &Shared) {
-    let all = async { while open.join_next().await.is_some() {} };
+    let all = async {
+        while open.join_next().await.is_some() {}
+        // Its sender is in `shared`: no error.
+        let _ = shared.under_way.subscribe().wait_for(|count| *count == 0).await;
+    };
     if timeout(shared.config.drain, all).await.is_err() {
         while open.try_join_next().is_some() {}
         for _ in 0..open.len() {
@@ -213,7 +217,12 @@ where
             tokio::select! {
                 biased;
                 // Errors here are the visitor's and have been answered as far as they can be.
-                _ = connection.as_mut() => break,
+                ended = connection.as_mut() => {
+                    if ended.is_err_and(|error| error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)) {
+                        Counters::count(&shared.counters.refused_requests);
+                    }
+                    break;
+                }
                 _ = &mut stopped, if !stopping => {
                     stopping = true;
                     if pulse.is_idle() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::{Config, ProxyError};
 
@@ -18,13 +18,37 @@ pub struct Shared {
     pub(super) places: Arc<Semaphore>,
     /// Idle connections to the shop, over all cores.
     pub(super) idle: AtomicUsize,
+    /// Requests that go on although their connection has gone.
+    pub(super) under_way: watch::Sender<usize>,
+}
+
+/// While it lives, the drain waits (within its limit) although the visitor's connection may have gone.
+#[derive(Debug)]
+pub struct UnderWay(Arc<Shared>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|count| *count = count.saturating_sub(1));
+    }
 }
 
 impl Shared {
     /// Nothing open, nothing counted.
     pub fn new(config: Config) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { config, counters: Counters::default(), places, idle: AtomicUsize::new(0) })
+        Arc::new(Self {
+            config,
+            counters: Counters::default(),
+            places,
+            idle: AtomicUsize::new(0),
+            under_way: watch::Sender::new(0),
+        })
+    }
+
+    /// A request that goes on without its visitor's connection: the drain waits for it.
+    pub fn begin_under_way(self: &Arc<Self>) -> UnderWay {
+        self.under_way.send_modify(|count| *count = count.saturating_add(1));
+        UnderWay(Arc::clone(self))
     }
 
     /// Visitors' connections that are open now, over all cores.
@@ -53,7 +77,7 @@ pub struct Counters {
     pub cut_connections: AtomicU64,
     /// Requests that reached us whole enough to have a head.
     pub requests: AtomicU64,
-    /// Requests refused unseen (400, 405, 501).
+    /// Requests refused unseen (400, 405, 501), also what is no HTTP at all.
     pub refused_requests: AtomicU64,
     /// Connections opened to the shop.
     pub upstream_connections: AtomicU64,

@@ -40,6 +40,7 @@ impl Shared {
     pub(super) fn open(data: &Path, options: Options, clock: Clock) -> Result<(Arc<Self>, Recovery), StoreError> {
         let lock = files::take(data)?;
         let mut notes = Vec::new();
+        let used = data.join("instance").exists();
         let instance = files::instance_key(data, clock, &mut notes)?;
         let bounds = Bounds { count: options.known_count, bytes: options.known_bytes };
         let (mut state, damaged) = recovery::open_state(data, bounds, clock, &mut notes)?;
@@ -48,6 +49,11 @@ impl Shared {
         let events = shelve::open("events", &journals.join("events"), meta.events, clock, &mut notes)?;
         let log = shelve::open("log", &journals.join("log"), meta.log, clock, &mut notes)?;
         let blank = state.is_blank()?;
+        if used && blank && events.next() == 1 && log.next() == 1 {
+            // Damage at the very beginning of a database makes it look like a new one.
+            notes
+                .push("the data directory was in use before, but nothing in it can be read: it begins anew".to_owned());
+        }
         if blank && !damaged && (events.next() > 1 || log.next() > 1) {
             notes.push(recovery::BUILT_ANEW.to_owned());
         }

@@ -213,9 +213,13 @@ impl Writer {
             Counters::add(&self.shared.counters.sync_errors, count);
             self.notices.refused(target, count, self.shared.clock.now(), &error.to_string());
         }
+        let why = match error {
+            StoreError::Unavailable(why) => why.clone(),
+            other => other.to_string(),
+        };
         for entry in entries {
             self.notices.give_back(entry.notices);
-            answer(entry.reply, Err(StoreError::Unavailable(error.to_string())));
+            answer(entry.reply, Err(StoreError::Unavailable(why.clone())));
         }
     }
 

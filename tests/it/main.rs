@@ -4,6 +4,7 @@
 
 mod support; // fake shops and receivers, helpers
 
+mod bad_input; // everything the outside does wrong
 mod cli; // the binary: exit codes, stdout and stderr
 mod crash; // kill -9 under traffic
 mod deliver; // scheduling, retries, signatures, the address guard

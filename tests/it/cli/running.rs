@@ -1,7 +1,7 @@
 //! A process in front of a shop, and the commands that talk to it.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -76,8 +76,8 @@ impl Running {
 
     /// Sends SIGTERM and gives the exit code.
     async fn stop(mut self) -> Option<i32> {
-        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let ended = async {
             loop {
                 match self.child.try_wait().unwrap() {

@@ -121,8 +121,9 @@ async fn a_disk_that_refuses_writes_is_told_and_forgiven() {
     process.ask("fill 400");
     let (_, refused) = process.answer("done");
     assert!(refused > 0, "the limit was reached");
-    let raised = Command::new("prlimit").arg(format!("--pid={}", process.child.id())).arg("--fsize=unlimited").status();
-    assert!(raised.is_ok_and(|status| status.success()), "prlimit (util-linux) raises the limit");
+    let unlimited = rustix::process::Rlimit { current: None, maximum: None };
+    let pid = rustix::process::Pid::from_child(&process.child);
+    rustix::process::prlimit(Some(pid), rustix::process::Resource::Fsize, unlimited).unwrap();
     process.ask("after 20");
     let (last, failed) = process.answer("done");
     assert_eq!(failed, 0, "the store works again without a restart");

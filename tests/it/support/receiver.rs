@@ -70,7 +70,12 @@ impl Receiver {
     /// Listens on a free port. The answers are given one after the other, the last one again and again; pings get 200 and
     /// use up none.
     pub(crate) async fn start(answers: Vec<Answer>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::start_at(([127, 0, 0, 1], 0).into(), answers).await
+    }
+
+    /// The same on a port that is known before.
+    pub(crate) async fn start_at(address: SocketAddr, answers: Vec<Answer>) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (sender, received) = mpsc::channel(4_096);
         let (answers, used) = (Arc::new(answers), Arc::new(AtomicUsize::new(0)));

@@ -1,0 +1,5 @@
+//! The engine under load and in trouble: slow and full disks, full queues, receivers that go away.
+
+mod full_disk; // a process whose files may not grow
+mod slow_store; // a writer that is busy
+mod trouble; // metrics, receivers, upstreams
