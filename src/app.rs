@@ -15,7 +15,7 @@ use crate::admin::{self, About, Admin};
 use crate::clock::Clock;
 use crate::deliver::{Deliverer, Guard};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Engine, EngineCounters, EngineObserver, Rules};
+use crate::engine::{Engine, EngineCounters, EngineObserver, LookUpBody, LookUpClient, Rules};
 use crate::model::record::LogEntry;
 use crate::model::{Notice, NoticeKind};
 use crate::proxy::{self, Upstream};
@@ -80,14 +80,15 @@ pub async fn start(settings: Settings) -> Result<Running, AppError> {
     let ours = shop.into_iter().chain([bound]).collect();
     let guard = Guard { allowed: settings.allow_delivery_to.clone(), ours };
     let deliverer = Deliverer::start(store.clone(), rules.webhooks(), guard, clock, inside_signal.clone());
-    let (observer, engine) =
-        Engine::start(rules.clone(), store.clone(), clock, counters.clone(), inside_signal.clone());
 
     let mut config = proxy::Config::new(origin);
     config.answer_timeout = settings.answer_timeout;
     config.drain = settings.drain;
     config.trusted_proxies.clone_from(&settings.trusted_proxies);
     let shared = proxy::Shared::new(config);
+    let look_ups = look_up_client(Upstream::new(Arc::clone(&shared)));
+    let started = Engine::start(rules.clone(), store.clone(), look_ups, clock, counters.clone(), inside_signal.clone());
+    let (observer, engine) = started.await?;
     let tap = TapLayer::new(observer).secure_by(proxy::is_secure).executor(RunOns(Arc::clone(&shared)));
     let traffic_counters = (Arc::clone(&shared), tap.counters());
     let metrics = metrics::registry(&counters, Some(&deliverer), &store, Some(traffic_counters));
@@ -201,6 +202,20 @@ fn is_ours(shop: SocketAddr, bound: SocketAddr) -> bool {
     // An address of this machine is one that can be bound.
     let is_local = || shop.is_unspecified() || std::net::UdpSocket::bind((shop, 0)).is_ok();
     shop == ours || (shop.is_unspecified() && ours.is_loopback()) || (ours.is_unspecified() && is_local())
+}
+
+/// What look-ups reach the shop by: the proxy's way to it, without the tap.
+fn look_up_client(upstream: Upstream) -> LookUpClient {
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+    let boxed = |response: http::Response<proxy::UpstreamBody>| -> http::Response<LookUpBody> {
+        response.map(|body| body.map_err(std::io::Error::other).boxed_unsync())
+    };
+    let ask = move |request: http::Request<http_body_util::Full<bytes::Bytes>>| {
+        let answer = upstream.clone().oneshot(request);
+        async move { answer.await.map(boxed).map_err(Into::into) }
+    };
+    LookUpClient::new(tower::service_fn(ask))
 }
 
 /// Runs on what visitors have left, on the core it began on, so that the drain waits for it.

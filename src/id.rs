@@ -35,7 +35,7 @@ impl fmt::Display for WebhookId {
 }
 
 /// 16 random bytes that name an event for ever; delivery ids are derived from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventUid(pub [u8; 16]);
 
 impl EventUid {

@@ -47,7 +47,7 @@ fn rules_view(active: &Active) -> RulesView {
     RulesView {
         fingerprint: active.fingerprint.clone(),
         loaded_at: active.loaded_at.to_string(),
-        event_rules: active.ruleset.events.len(),
+        event_rules: active.ruleset.summary().events,
         webhooks: active.webhooks.len(),
         from_last_good: active.from_last_good,
         stale: active.stale,

@@ -24,7 +24,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
                 loaded.diagnostics.extend(app::missing_secrets(ruleset));
             }
             let summary = loaded.ruleset.map(|ruleset| {
-                let (rules, webhooks) = (ruleset.events.len(), ruleset.webhooks.len());
+                let (rules, webhooks) = (ruleset.summary().events, ruleset.webhooks.len());
                 let files = count(files.len(), "file");
                 format!("{dir}: ok ({files}, {}, {})", count(rules, "event rule"), count(webhooks, "webhook"))
             });

@@ -108,7 +108,7 @@ impl Committer {
         let Some(ready) = batch.0.first_mut() else { return };
         if ready.writes.is_empty() {
             let text = format!("events are lost: {bytes} bytes of one exchange are more than the journal takes");
-            self.counters.events_lost.inc_by(ready.events.len() as u64);
+            self.counters.events_lost.inc_by(ready.entries.len() as u64);
             self.notes.take(NoticeKind::Store, Note { rule, text });
             return;
         }
@@ -153,7 +153,7 @@ impl Batch {
         let (mut batch, mut bytes) = (Self::default(), 0);
         while batch.events() < BATCH_EVENTS && bytes < BATCH_BYTES {
             let Some(ready) = rest.next() else { break };
-            bytes += ready.events.iter().map(|event| event.body.get().len()).sum::<usize>();
+            bytes += ready.entries.iter().map(size_of_entry).sum::<usize>();
             batch.0.push(ready);
         }
         batch
@@ -165,25 +165,25 @@ impl Batch {
     }
 
     fn events(&self) -> usize {
-        self.0.iter().map(|ready| ready.events.len()).sum()
+        self.0.iter().map(|ready| ready.entries.len()).sum()
     }
 
     /// The first rule of the first exchange.
     fn rule(&self) -> String {
-        self.0.first().and_then(|ready| ready.events.first()).map(|event| event.rule.clone()).unwrap_or_default()
+        self.0.first().and_then(|ready| ready.entries.iter().find_map(rule_of)).unwrap_or_default()
     }
 
     /// What the journal gets.
     fn content(&self) -> (Vec<EventEntry>, Vec<Write>) {
-        let events = self.0.iter().flat_map(|ready| &ready.events);
+        let entries = self.0.iter().flat_map(|ready| &ready.entries);
         let writes = self.0.iter().flat_map(|ready| &ready.writes);
-        (events.map(|event| EventEntry::Event(Box::new(event.clone()))).collect(), writes.cloned().collect())
+        (entries.cloned().collect(), writes.cloned().collect())
     }
 
     /// Takes the visitors out, each with the first rule of its exchange.
     fn releases(&mut self) -> Vec<(String, Release)> {
         let taken = self.0.iter_mut().filter_map(|ready| {
-            let rule = ready.events.first().map(|event| event.rule.clone()).unwrap_or_default();
+            let rule = ready.entries.iter().find_map(rule_of).unwrap_or_default();
             Some((rule, ready.release.take()?))
         });
         taken.collect()
@@ -192,6 +192,23 @@ impl Batch {
     /// Keeps the first half; gives the second, unless there is only one exchange.
     fn halve(&mut self) -> Option<Self> {
         (self.0.len() > 1).then(|| Self(self.0.split_off(self.0.len() / 2)))
+    }
+}
+
+/// NAME of the rule that made an entry.
+fn rule_of(entry: &EventEntry) -> Option<String> {
+    match entry {
+        EventEntry::Event(event) => Some(event.rule.clone()),
+        EventEntry::Pending(pending) => Some(pending.rule.clone()),
+        EventEntry::Settled(_) | EventEntry::Checkpoint(_) => None,
+    }
+}
+
+/// Bytes of an entry, at about: bodies are what is large.
+fn size_of_entry(entry: &EventEntry) -> usize {
+    match entry {
+        EventEntry::Event(event) => event.body.get().len(),
+        EventEntry::Pending(_) | EventEntry::Settled(_) | EventEntry::Checkpoint(_) => 1024,
     }
 }
 
@@ -221,7 +238,12 @@ mod tests {
         let fields = [("text".to_owned(), "x".repeat(remembered).into())].into_iter().collect();
         let known = Some(Known { fields, ..Known::default() });
         let writes = vec![Write::Known { resource: "product".into(), identity, known }];
-        Ready { number, events: vec![event], writes, release: Some(crate::tap::released()) }
+        Ready {
+            number,
+            entries: vec![EventEntry::Event(Box::new(event))],
+            writes,
+            release: Some(crate::tap::released()),
+        }
     }
 
     #[tokio::test]

@@ -27,6 +27,12 @@ pub struct EngineCounters {
     pub notes_dropped: Counter,
     /// Events given up at the end because the journal never took them.
     pub events_lost: Counter,
+    /// Look-ups the shop answered.
+    pub look_ups: Counter,
+    /// Look-ups that gave nothing.
+    pub look_ups_failed: Counter,
+    /// Matches that began to wait.
+    pub waits: Counter,
     /// Rules directories that took effect.
     pub reloads: Counter,
     /// Rules directories that did not.
@@ -54,6 +60,9 @@ impl EngineCounters {
         add("commit_retries", "Commits that failed at first", &self.commit_retries);
         add("notes_dropped", "Notes about rules that were not kept", &self.notes_dropped);
         add("events_lost", "Events given up at the end because the journal never took them", &self.events_lost);
+        add("look_ups", "Look-ups the shop answered", &self.look_ups);
+        add("look_ups_failed", "Look-ups that gave nothing", &self.look_ups_failed);
+        add("waits", "Matches that began to wait", &self.waits);
         add("reloads", "Rules directories that took effect", &self.reloads);
         add("reloads_refused", "Rules directories that did not take effect", &self.reloads_refused);
         registry.register("notes", "Notes by what they are about and their rule", self.notes.clone());

@@ -1,4 +1,4 @@
-//! The one thread on which all that reads state runs, in order of arrival.
+//! The one thread on which all that reads state runs, in order of arrival: exchanges, answers to look-ups, deadlines.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,62 +8,116 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::exchange::Reading;
 use crate::id::{EventUid, WebhookId};
-use crate::model::{Event, NoticeKind, Write};
-use crate::rules::{Derived, Draft, Note};
+use crate::model::record::EventEntry;
+use crate::model::{NoticeKind, Pending, Write};
+use crate::rules::{Derived, Draft, Named, Note, Ruleset, View as _};
 use crate::store::Store;
-use crate::tap::Release;
+use crate::tap::{Release, released};
 
 use super::active::Active;
 use super::counters::EngineCounters;
+use super::lookup::{Answer, Asker, LookUps};
 use super::notes::Notes;
 use super::observer::Evaluated;
 use super::overlay::{Overlay, OverlayView};
+use super::pendings::{Pendings, SharedWaits};
+use super::reload::Rules;
 
 /// What one exchange came to, ready for the journal.
 #[derive(Debug)]
 pub(super) struct Ready {
     /// Number of the exchange, ascending from 1.
     pub(super) number: u64,
-    pub(super) events: Vec<Event>,
+    pub(super) entries: Vec<EventEntry>,
     pub(super) writes: Vec<Write>,
     /// The visitor, until it is let go.
     pub(super) release: Option<Release>,
 }
 
+/// What the thread works on.
+pub(super) struct Inputs {
+    pub(super) evaluating: mpsc::Receiver<JoinHandle<Evaluated>>,
+    pub(super) answers: mpsc::Receiver<Answer>,
+}
+
+enum Input {
+    Exchange(Box<Evaluated>),
+    /// Evaluating an exchange panicked.
+    Panicked,
+    Answer(Box<Answer>),
+    Deadline,
+    End,
+}
+
 #[derive(Debug)]
 pub(super) struct Deriver {
+    pub(super) rules: Rules,
     pub(super) store: Store,
     pub(super) clock: Clock,
     pub(super) counters: EngineCounters,
     pub(super) notes: Notes,
     pub(super) overlay: Arc<Overlay>,
     pub(super) runtime: Handle,
+    pub(super) pendings: Pendings,
+    pub(super) waits: Arc<SharedWaits>,
+    pub(super) look_ups: LookUps,
+    pub(super) number: u64,
 }
 
 impl Deriver {
-    /// Runs until no more exchanges come. Blocks: on a thread of its own.
-    pub(super) fn run(self, mut evaluating: mpsc::Receiver<JoinHandle<Evaluated>>, ready: &mpsc::Sender<Ready>) {
-        let mut number = 0;
-        while let Some(evaluation) = evaluating.blocking_recv() {
+    /// Runs until no more exchanges come. Blocks: on a thread of its own. Waits that are open then are in the store, and go
+    /// on at the next start.
+    pub(super) fn run(mut self, mut inputs: Inputs, ready: &mpsc::Sender<Ready>) {
+        let active = self.rules.active();
+        for pending in self.pendings.all() {
+            self.look_ups.start(&active.ruleset, pending, None);
+        }
+        loop {
             // A panic in evaluation or derive costs this one exchange its events; its release is dropped on the way.
-            let Ok(evaluated) = self.runtime.block_on(evaluation) else {
-                self.panicked();
-                continue;
-            };
-            number += 1;
-            let derived = catch_unwind(AssertUnwindSafe(|| self.derive(&evaluated)));
-            let Ok(Some((events, writes))) = derived else {
-                if derived.is_err() {
+            let done = match self.next(&mut inputs) {
+                Input::Exchange(evaluated) => self.guarded(|this| this.exchange(*evaluated)),
+                Input::Answer(answer) => self.guarded(|this| this.answer(*answer)),
+                Input::Deadline => self.guarded(Self::deadline),
+                Input::Panicked => {
                     self.panicked();
+                    None
                 }
-                continue;
+                Input::End => return,
             };
-            self.overlay.lay(number, &writes);
-            if ready.blocking_send(Ready { number, events, writes, release: Some(evaluated.release) }).is_err() {
+            if done.is_some_and(|done| ready.blocking_send(done).is_err()) {
                 return;
             }
         }
+    }
+
+    fn next(&self, inputs: &mut Inputs) -> Input {
+        let deadline = self.pendings.next_deadline().map(|at| self.clock.instant(at));
+        self.runtime.block_on(async {
+            let due = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                evaluation = inputs.evaluating.recv() => match evaluation {
+                    Some(evaluation) => evaluation.await.map_or(Input::Panicked, |done| Input::Exchange(Box::new(done))),
+                    None => Input::End,
+                },
+                Some(answer) = inputs.answers.recv() => Input::Answer(Box::new(answer)),
+                () = due => Input::Deadline,
+            }
+        })
+    }
+
+    fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Option<Ready>) -> Option<Ready> {
+        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
+            self.panicked();
+            None
+        })
     }
 
     fn panicked(&self) {
@@ -72,30 +126,101 @@ impl Deriver {
         self.notes.take(NoticeKind::Rule, Note { rule: String::new(), text: text.into() });
     }
 
-    /// `None` if nothing came of it.
-    fn derive(&self, evaluated: &Evaluated) -> Option<(Vec<Event>, Vec<Write>)> {
-        let Evaluated { active, reading, matched, .. } = evaluated;
-        if matched.rules.is_empty() {
-            matched.notes.iter().for_each(|note| self.notes.take(NoticeKind::Rule, note.clone()));
-            return None;
+    fn exchange(&mut self, evaluated: Evaluated) -> Option<Ready> {
+        let Evaluated { active, reading, matched, release } = evaluated;
+        let derived = self.with_view(|view, now| active.ruleset.derive(&reading, &matched, view, now));
+        self.came_by(&active.ruleset, &reading);
+        let (entries, writes, waiting) = self.take(&active, derived);
+        if !waiting.is_empty() {
+            let asker = Asker::of(&reading);
+            for pending in &waiting {
+                self.look_ups.start(&active.ruleset, pending, Some(&asker));
+            }
         }
+        self.ready(entries, writes, release)
+    }
+
+    /// Look-ups with this visitor's rights were waiting for their next page.
+    fn came_by(&self, ruleset: &Ruleset, reading: &Reading) {
+        if !self.look_ups.await_visitors() {
+            return;
+        }
+        let keys = ruleset.session_keys(reading);
+        let session = self.with_view(|view, _| keys.finding().iter().find_map(|key| view.session_of(key)));
+        if let Some(session) = session {
+            self.look_ups.came_by(&session);
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) -> Option<Ready> {
+        let pending = self.pendings.get(answer.uid)?.clone(); // settled in the meantime: nobody waits for the answer
+        let active = self.rules.active();
+        let reading = Reading::new(answer.exchange, active.ruleset.read_options(None));
+        let answered =
+            |view: &OverlayView<'_>, now| active.ruleset.answered(&pending, answer.place, &reading, view, now);
+        let derived = self.with_view(answered);
+        let (entries, writes, _) = self.take(&active, derived);
+        self.ready(entries, writes, released())
+    }
+
+    fn deadline(&mut self) -> Option<Ready> {
+        let pending = self.pendings.due(self.clock.now())?;
+        let active = self.rules.active();
+        let derived = self.with_view(|view, now| active.ruleset.expire(&pending, view, now));
+        let (entries, writes, _) = self.take(&active, derived);
+        self.ready(entries, writes, released())
+    }
+
+    fn with_view<T>(&self, work: impl FnOnce(&OverlayView<'_>, crate::exchange::Timestamp) -> T) -> T {
         let fault = Mutex::default();
-        let view = OverlayView { overlay: &self.overlay, store: &self.store, runtime: &self.runtime, fault };
-        let Derived { events, writes, notes } = active.ruleset.derive(reading, matched, &view, self.clock.now());
-        // Those of matching are among them.
+        let (overlay, pendings) = (&self.overlay, &self.pendings);
+        let view = OverlayView { overlay, pendings, store: &self.store, runtime: &self.runtime, fault };
+        let done = work(&view, self.clock.now());
+        if let Some(fault) = view.fault.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            let text = format!("state could not be read, so something counted as unknown: {fault}");
+            self.notes.take(NoticeKind::Store, Note { rule: String::new(), text });
+        }
+        done
+    }
+
+    /// Names what came of it, and gives the matches that wait now.
+    fn take(&self, active: &Active, derived: Derived) -> (Vec<EventEntry>, Vec<Write>, Vec<Pending>) {
+        let (named, writes, notes) = derived.named(EventUid::random);
         for note in notes {
             self.notes.take(NoticeKind::Rule, note);
         }
-        if let Some(fault) = view.fault.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            let text = format!("state could not be read, so a resource counted as unknown: {fault}");
-            self.notes.take(NoticeKind::Store, Note { rule: String::new(), text });
+        let (mut entries, mut waiting) = (Vec::with_capacity(named.len()), Vec::new());
+        for step in named {
+            match step {
+                Named::Event(uid, draft) => entries.push(self.address(active, uid, *draft)),
+                Named::Wait(pending) => {
+                    self.counters.waits.inc();
+                    waiting.push(Pending::clone(&pending));
+                    entries.push(EventEntry::Pending(pending));
+                }
+                Named::Settled(settled, events) => {
+                    entries.push(EventEntry::Settled(settled));
+                    entries.extend(events.into_iter().map(|(uid, draft)| self.address(active, uid, draft)));
+                }
+            }
         }
-        let events = events.into_iter().map(|draft| self.address(active, draft)).collect::<Vec<_>>();
-        (!events.is_empty() || !writes.is_empty()).then_some((events, writes))
+        (entries, writes, waiting)
+    }
+
+    /// Everybody who reads state sees the writes from here on; `None` if there is nothing to commit.
+    fn ready(&mut self, entries: Vec<EventEntry>, writes: Vec<Write>, release: Release) -> Option<Ready> {
+        if entries.is_empty() && writes.is_empty() {
+            return None;
+        }
+        self.number += 1;
+        self.overlay.lay(self.number, &writes);
+        self.pendings.apply(&writes);
+        self.waits.apply(&writes);
+        Some(Ready { number: self.number, entries, writes, release: Some(release) })
     }
 
     /// Gives an event its uid and the webhooks that want it: decided here, later edits do not change history.
-    fn address(&self, active: &Active, draft: Draft) -> Event {
+    fn address(&self, active: &Active, uid: EventUid, draft: Draft) -> EventEntry {
         let (wanting, notes) = active.ruleset.wanting(&draft);
         for note in notes {
             self.notes.take(NoticeKind::Rule, note);
@@ -104,7 +229,7 @@ impl Deriver {
             self.store.health(webhook.id).wants(webhook.status, &webhook.url, webhook.hold_when_paused)
         });
         let webhooks: Vec<WebhookId> = webhooks.map(|webhook| webhook.id).collect();
-        draft.into_event(EventUid::random(), webhooks)
+        EventEntry::Event(Box::new(draft.into_event(uid, webhooks)))
     }
 }
 
@@ -148,15 +273,28 @@ mod tests {
         let (notes, _noting) = Notes::start(store.clone(), Clock::System, counters.clone());
         let (evaluating, evaluations) = mpsc::channel(4);
         let (ready, _kept) = mpsc::channel(4);
+        let (_stop, shutdown) = tokio::sync::watch::channel(false);
+        std::fs::create_dir(dir.path().join("rules")).unwrap();
+        let (rules_dir, clock) = (dir.path().join("rules"), Clock::System);
+        let started = Rules::start(&rules_dir, dir.path(), store.clone(), clock, counters.clone(), shutdown).await;
+        let nobody = tower::service_fn(async |_| Err("no shop".into()));
+        let (answering, answers) = mpsc::channel(1);
+        let client = super::super::LookUpClient::new(nobody);
         let deriver = Deriver {
+            rules: started.expect("rules").0,
             store,
-            clock: Clock::System,
+            clock,
             counters: counters.clone(),
-            notes,
             overlay: Arc::default(),
             runtime: Handle::current(),
+            pendings: Pendings::default(),
+            waits: Arc::default(),
+            look_ups: LookUps::new(client, clock, notes.clone(), counters.clone(), answering),
+            notes,
+            number: 0,
         };
-        let deriving = tokio::task::spawn_blocking(move || deriver.run(evaluations, &ready));
+        let inputs = Inputs { evaluating: evaluations, answers };
+        let deriving = tokio::task::spawn_blocking(move || deriver.run(inputs, &ready));
         let ((first, first_gone, _), (second, second_gone, _)) = (Release::new(), Release::new());
         let panicking = tokio::task::spawn_blocking(move || {
             let evaluated = evaluated(first);

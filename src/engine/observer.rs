@@ -1,24 +1,27 @@
 //! The tap's observer: asks the ruleset in force, hands exchanges over, never blocks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use encoding_rs::Encoding;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::exchange::{Exchange, ReadOptions, Reading, RequestHead, ResponseHead};
-use crate::model::NoticeKind;
-use crate::rules::{Candidates, Matched, Need, Note};
-use crate::store::Store;
+use crate::exchange::{Exchange, PersistedDocuments, Reading, RequestHead, ResponseHead};
+use crate::model::{NoticeKind, Write};
+use crate::rules::{Candidates, HostCharsets, Matched, Need, Note};
+use crate::store::{Store, StoreError};
 use crate::tap::{Interest, Observer, Release, released};
 
 use super::active::Active;
 use super::commit;
 use super::counters::EngineCounters;
 use super::derive;
+use super::lookup::{LookUpClient, LookUps};
 use super::notes::Notes;
 use super::overlay::Overlay;
+use super::pendings::{Pendings, SharedWaits};
 use super::reload::Rules;
 
 /// Exchanges taken over and not yet evaluated; further ones pass unobserved, counted and noted.
@@ -34,6 +37,8 @@ pub struct EngineObserver(Arc<Intake>);
 #[derive(Debug)]
 struct Intake {
     rules: Rules,
+    waits: Arc<SharedWaits>,
+    charsets: Arc<RwLock<HostCharsets>>,
     queue: mpsc::Sender<Observed>,
     counters: EngineCounters,
     notes: Notes,
@@ -72,21 +77,36 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the engine on the current runtime. After `shutdown` what was taken over is still committed.
-    pub fn start(
+    /// Starts the engine on the current runtime; look-ups go to the shop by `client`. After `shutdown` what was taken over is
+    /// still committed.
+    ///
+    /// # Errors
+    /// If the matches that wait cannot be read from the store.
+    pub async fn start(
         rules: Rules,
         store: Store,
+        client: LookUpClient,
         clock: Clock,
         counters: EngineCounters,
         shutdown: watch::Receiver<bool>,
-    ) -> (EngineObserver, Self) {
+    ) -> Result<(EngineObserver, Self), StoreError> {
         let (notes, noting) = Notes::start(store.clone(), clock, counters.clone());
         let (queue, observed) = mpsc::channel(INTAKE);
         let (evaluating, evaluated) = mpsc::channel(EVALUATING);
         let (derived_sender, derived) = mpsc::channel(commit::GROUP);
         let overlay = Arc::new(Overlay::default());
-        let dispatching = tokio::spawn(dispatch(observed, evaluating, counters.clone(), shutdown));
+        let (waits, pendings) = waiting(&store).await?;
+        let (answering, answers) = mpsc::channel(EVALUATING);
+        let look_ups = LookUps::new(client, clock, notes.clone(), counters.clone(), answering);
+        let charsets = Arc::<RwLock<HostCharsets>>::default();
+        let dispatching =
+            tokio::spawn(dispatch(observed, evaluating, Arc::clone(&charsets), counters.clone(), shutdown));
         let deriver = derive::Deriver {
+            rules: rules.clone(),
+            pendings,
+            waits: Arc::clone(&waits),
+            look_ups,
+            number: 0,
             store: store.clone(),
             clock,
             counters: counters.clone(),
@@ -94,7 +114,9 @@ impl Engine {
             overlay: Arc::clone(&overlay),
             runtime: tokio::runtime::Handle::current(),
         };
-        let deriving = tokio::task::spawn_blocking(move || deriver.run(evaluated, &derived_sender));
+        let deriving = tokio::task::spawn_blocking(move || {
+            deriver.run(derive::Inputs { evaluating: evaluated, answers }, &derived_sender);
+        });
         let (give_up, given_up) = watch::channel(false);
         let failing = Arc::new(AtomicBool::new(false));
         let committer = commit::Committer {
@@ -105,8 +127,8 @@ impl Engine {
             failing: Arc::clone(&failing),
         };
         let committing = tokio::spawn(committer.run(derived, given_up));
-        let observer = EngineObserver(Arc::new(Intake { rules, queue, counters, notes, failing }));
-        (observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up })
+        let observer = EngineObserver(Arc::new(Intake { rules, waits, charsets, queue, counters, notes, failing }));
+        Ok((observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up }))
     }
 
     /// Waits until everything taken over is on disk, for `limit` at most: what the journal has not taken by then is given
@@ -131,21 +153,34 @@ impl Observer for EngineObserver {
 
     fn wants(&self, request: &RequestHead) -> Option<Ticket> {
         let active = self.0.rules.active();
-        let candidates = active.ruleset.wants(request)?;
+        let candidates = self.0.waits.ask(|open| active.ruleset.wants(request, open));
+        // Where visitors are followed, every answer but those of files may change a visitor's key.
+        let candidates = match candidates {
+            Some(candidates) => candidates,
+            None if active.ruleset.session.is_empty() || is_file(request.path()) => return None,
+            None => Candidates::default(),
+        };
         Some(Ticket { active, candidates })
     }
 
     fn narrow(&self, ticket: &mut Ticket, request: &RequestHead, response: &ResponseHead) -> Interest {
-        match ticket.active.ruleset.narrow(&mut ticket.candidates, request, response) {
-            Need::Nothing => Interest::Nothing,
+        let ruleset = &ticket.active.ruleset;
+        if !ruleset.shop.states_charset {
+            self.note_charset(request, response);
+        }
+        match ruleset.narrow(&mut ticket.candidates, request, response) {
             Need::Head => Interest::Head,
             Need::Body => Interest::Body,
+            // Noted for the visitor's new key, its heads alone.
+            Need::Nothing if ruleset.session_cookie_set(response) => Interest::Head,
+            Need::Nothing => Interest::Nothing,
         }
     }
 
     fn observe(&self, ticket: Ticket, exchange: Exchange, release: Release) {
-        // The committer tells of them; here they only stop waiting.
-        let release = if self.0.failing.load(Ordering::Relaxed) { released() } else { release };
+        // Following a visitor is never waited for; of those the journal cannot take, the committer tells.
+        let waits = !ticket.candidates.rules.is_empty() && !self.0.failing.load(Ordering::Relaxed);
+        let release = if waits { release } else { released() };
         match self.0.queue.try_send(Observed { ticket, exchange, release }) {
             Ok(()) => {
                 self.0.counters.exchanges.inc();
@@ -159,15 +194,57 @@ impl Observer for EngineObserver {
     }
 }
 
+impl EngineObserver {
+    /// Asked at nearly every answer, changed nearly never: the lock for writing is taken only for news.
+    fn note_charset(&self, request: &RequestHead, response: &ResponseHead) {
+        let mut named = HostCharsets::default();
+        if !named.note(request, response) {
+            return;
+        }
+        let known = self.0.charsets.read().unwrap_or_else(PoisonError::into_inner).of(request);
+        if known != named.of(request) {
+            self.0.charsets.write().unwrap_or_else(PoisonError::into_inner).note(request, response);
+        }
+    }
+}
+
+/// Whether a path names a file that shops serve as it is: such answers set no visitor's key that matters.
+fn is_file(path: &str) -> bool {
+    const ENDINGS: [&str; 16] = [
+        ".css", ".js", ".mjs", ".map", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif", ".ico", ".woff",
+        ".woff2", ".ttf", ".mp4",
+    ];
+    ENDINGS.iter().any(|ending| path.ends_with(ending))
+}
+
+/// The matches that wait, with what leads to their visitors.
+async fn waiting(store: &Store) -> Result<(Arc<SharedWaits>, Pendings), StoreError> {
+    let (waits, mut pendings) = (Arc::<SharedWaits>::default(), Pendings::default());
+    let open = store.pendings().await?;
+    let sessions: Vec<String> = open.iter().map(|pending| pending.session.clone()).collect();
+    let memories = store.sessions(&sessions).await?;
+    let mut writes: Vec<Write> = Vec::new();
+    for (pending, memory) in open.into_iter().zip(memories) {
+        writes.push(Write::Session { session: pending.session.clone(), memory });
+        writes.push(Write::Pending { uid: pending.uid, pending: Some(Box::new(pending)) });
+    }
+    waits.apply(&writes);
+    pendings.apply(&writes);
+    Ok((waits, pendings))
+}
+
 type Evaluating = tokio::task::JoinHandle<Evaluated>;
 
 /// Starts the evaluation of each exchange and passes it on in order of arrival.
 async fn dispatch(
     mut observed: mpsc::Receiver<Observed>,
     evaluating: mpsc::Sender<Evaluating>,
+    charsets: Arc<RwLock<HostCharsets>>,
     counters: EngineCounters,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    // Documents of persisted queries are the shop's, whatever the rules: kept across reloads.
+    let persisted = PersistedDocuments::default();
     loop {
         let next = tokio::select! {
             biased;
@@ -178,16 +255,19 @@ async fn dispatch(
             }
         };
         let Some(next) = next else { return };
-        let evaluation = tokio::task::spawn_blocking(move || evaluate(next));
+        let learnt = charsets.read().unwrap_or_else(PoisonError::into_inner).of(&next.exchange.request);
+        let persisted = persisted.clone();
+        let evaluation = tokio::task::spawn_blocking(move || evaluate(next, learnt, &persisted));
         if evaluating.send(evaluation).await.is_err() {
             counters.unobserved.inc();
         }
     }
 }
 
-fn evaluate(observed: Observed) -> Evaluated {
+fn evaluate(observed: Observed, learnt: Option<&'static Encoding>, persisted: &PersistedDocuments) -> Evaluated {
     let Observed { ticket: Ticket { active, candidates }, exchange, release } = observed;
-    let reading = Reading::new(exchange, ReadOptions { charset: active.ruleset.shop.charset });
-    let matched = active.ruleset.matches(&reading, &candidates);
+    let reading = Reading::new(exchange, active.ruleset.read_options(learnt)).with_persisted(persisted);
+    let matched =
+        if candidates.rules.is_empty() { Matched::default() } else { active.ruleset.matches(&reading, &candidates) };
     Evaluated { active, reading, matched, release }
 }

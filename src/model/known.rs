@@ -1,5 +1,7 @@
 //! What is remembered of a resource.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -11,6 +13,9 @@ pub struct SessionMemory {
     /// `remember.NAME` of the rules.
     #[serde(default)]
     pub memory: Map<String, Value>,
+    /// When each name was last written: where two sessions meet the newer wins.
+    #[serde(default)]
+    pub written: BTreeMap<String, Timestamp>,
     /// Hashes of the keys that lead here, oldest first.
     #[serde(default)]
     pub keys: Vec<String>,
@@ -37,4 +42,10 @@ pub struct Known {
     /// Whether fields and facts were dropped because they were larger than the bound of one record.
     #[serde(default)]
     pub trimmed: bool,
+    /// When it came into our sight: a `created` takes only ids that were not known before its exchange.
+    #[serde(default)]
+    pub seen: Timestamp,
+    /// Whether it was only learnt of, from pages passing by: no event told of it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub learnt: bool,
 }

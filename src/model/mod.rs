@@ -27,7 +27,9 @@ pub use event::{Event, Identity, MAX_BODY_BYTES, id_json};
 pub use health::{Health, Incident, Overlay, OverlayReason};
 pub use known::{Known, SessionMemory};
 pub use notice::{Notice, NoticeKind};
-pub use pending::{Pending, Settled, SettledAs};
+pub use pending::{
+    Access, GetPiece, LookUp, OpenWait, Otherwise, Pending, Settled, SettledAs, WaitsFor, percent_encoded,
+};
 pub use redact::Redaction;
 pub use run::{DeliveryState, Progress, Run, RunState, Selection};
 pub use topic::{Topic, TopicError, TopicPattern, glob};

@@ -4,25 +4,32 @@
 //! and swapped as a whole. Its way with an exchange: [`Ruleset::wants`] (request head) → [`Ruleset::narrow`] (response
 //! head) → [`Ruleset::matches`] (conditions on the exchange alone) → [`Ruleset::derive`] (all that reads state).
 
+mod access;
 mod charsets;
 mod derive;
 pub mod expr;
 mod index;
 mod load;
 mod matching;
+mod open_waits;
 mod path;
 mod replay;
 pub mod rule;
+mod sessions;
 pub mod suggest;
 mod summary;
 mod view;
+mod virtual_time;
 
 pub use charsets::HostCharsets;
-pub use derive::{Derived, Draft, Note};
+pub use derive::{Derived, Draft, Named, Note, PendingDraft, Step};
 pub use index::{Candidates, Need};
 pub use load::{Loaded, SourceFile, load};
 pub use matching::{Failure, Found, Matched, MatchedRule};
-pub use replay::{Replay, ReplayedEvent};
+pub use open_waits::OpenWaits;
+pub use replay::{Replay, Replayed, ReplayedEvent};
 pub use rule::{AlertSource, OldSecretSource, Place, Ruleset, SecretSource, TlsSource, WebhookConfig};
+pub use sessions::SessionKeys;
 pub use summary::Summary;
 pub use view::{MemoryState, View};
+pub use virtual_time::VirtualTime;

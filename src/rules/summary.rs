@@ -7,6 +7,8 @@ use super::rule::Ruleset;
 pub struct Summary {
     /// Event rules, those switched off left out.
     pub events: usize,
+    /// Learn rules.
+    pub learns: usize,
     /// Webhooks.
     pub webhooks: usize,
     /// Consumer keys.
@@ -25,6 +27,8 @@ impl std::fmt::Display for Summary {
 impl Ruleset {
     /// How much it holds.
     pub fn summary(&self) -> Summary {
-        Summary { events: self.events.len(), webhooks: self.webhooks.len(), keys: self.keys.len() }
+        let events = self.events.iter().filter(|rule| rule.is_event()).count();
+        let learns = self.events.iter().filter(|rule| rule.is_learn()).count();
+        Summary { events, learns, webhooks: self.webhooks.len(), keys: self.keys.len() }
     }
 }

@@ -93,6 +93,8 @@ pub(super) fn encode_known(age: u64, known: &Known) -> Result<Vec<u8>, StoreErro
             modified: known.modified,
             deleted: known.deleted,
             trimmed: true,
+            seen: known.seen,
+            learnt: known.learnt,
             ..Known::default()
         },
     )

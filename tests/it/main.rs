@@ -16,4 +16,6 @@ mod reload; // editing the rules directory
 mod rules; // files to diagnostics, exchanges to events
 mod store; // conformance of the store, damage, recovery
 mod tap; // the middleware alone
+mod waits; // matches that wait, through the whole process
+
 mod tidy; // the house's own rules

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::evaluate::Key;
+use super::candidate::Key;
 use crate::model::{MAX_BODY_BYTES, Timestamp, id_json};
 use crate::rules::expr::date_seconds;
 

@@ -1,76 +1,73 @@
 //! First step: a matched rule's expressions, against state as before the exchange.
 
-use serde_json::{Map, Value};
+use std::rc::Rc;
 
+use super::candidate::{Candidate, Key, MAX_KEYS, Origin, key};
 use super::notes::Notes;
 use super::payload;
+use super::sink::{MemoryOp, Sink, Work};
 use crate::model::Topic;
 use crate::rules::expr::{Expr, RuleContext, RunError, Template};
 use crate::rules::rule::{EventRule, KeySource, Ruleset};
-use crate::rules::view::fold;
+use serde_json::{Map, Value};
 
-/// The longest id and the longest value of a natural key, in bytes: they are keys of the store.
-const MAX_IDENTITY_BYTES: usize = 512;
-
-/// The most natural keys one event may have.
-const MAX_KEYS: usize = 16;
+/// The longest id, in bytes: it is a key of the store.
+const MAX_ID_BYTES: usize = 512;
 
 /// The most events one exchange may give.
 const MAX_EVENTS: usize = 10_000;
 
-/// What a rule wants to say, before state has its word.
-#[derive(Clone, Debug)]
-pub(super) struct Candidate<'r> {
-    pub(super) rule: &'r EventRule,
-    pub(super) topic: Topic,
-    pub(super) resource: String,
-    pub(super) id: Option<String>,
-    pub(super) keys: Vec<Key>,
-    pub(super) payload: Map<String, Value>,
-    pub(super) facts: Map<String, Value>,
-    pub(super) arg: Option<Value>,
-}
-
-/// A natural key.
-#[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) name: String,
-    /// As the rule gave it, text trimmed.
-    pub(super) value: Value,
-    /// As it is compared.
-    pub(super) folded: String,
+/// Which values are computed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Those that name nothing late.
+    Early,
+    /// Those that do.
+    Late,
+    /// All.
+    All,
 }
 
 /// One rule at work.
 pub(super) struct Run<'r, 'n> {
     pub(super) ruleset: &'r Ruleset,
     pub(super) rule: &'r EventRule,
-    notes: &'n mut Notes,
+    pub(super) phase: Phase,
+    /// Its `for_each` runs late.
+    pub(super) late_items: bool,
+    pub(super) notes: &'n mut Notes,
 }
 
-/// Adds the rule's candidates; gives whether it matched, for `stop`: its `when` held, at least for one item.
-pub(super) fn rule<'r>(
-    ruleset: &'r Ruleset,
-    rule: &'r EventRule,
+/// Adds what a rule comes to; gives whether it matched, for `stop`: its `when` held, at least for one item.
+pub(super) fn rule(
+    ruleset: &Ruleset,
+    rule: &EventRule,
     context: &RuleContext<'_>,
     notes: &mut Notes,
-    candidates: &mut Vec<Candidate<'r>>,
+    sink: &mut Sink<'_>,
 ) -> bool {
-    let mut run = Run { ruleset, rule, notes };
-    let mut held = rule.when.is_empty();
-    match rule.for_each {
-        None => held = run.once(context, candidates),
+    let mut run = Run::new(ruleset, rule, Phase::Early, notes);
+    let mut held = false;
+    match rule.for_each.filter(|_| !run.late_items) {
+        None => held = run.once(context, 0, true, sink),
         Some(list) => {
             for (index, item) in run.items(list, context).iter().enumerate() {
-                held |= run.once(&context.with_item(item, index), candidates);
+                held |= run.once(&context.with_item(item, index), index, !held, sink);
             }
+            // Without an item there is nothing to hold for.
+            held |= rule.when.is_empty();
         }
     }
     context.take_notes().into_iter().for_each(|text| run.note(&text));
     held
 }
 
-impl<'r> Run<'r, '_> {
+impl<'r, 'n> Run<'r, 'n> {
+    pub(super) fn new(ruleset: &'r Ruleset, rule: &'r EventRule, phase: Phase, notes: &'n mut Notes) -> Self {
+        let late_items = rule.late_items(&ruleset.expressions);
+        Self { ruleset, rule, phase, late_items, notes }
+    }
+
     pub(super) fn note(&mut self, text: &str) {
         let place = &self.rule.place;
         self.notes.add(&self.rule.name, format!("{text} ({}:{})", place.file, place.line));
@@ -80,7 +77,7 @@ impl<'r> Run<'r, '_> {
         self.note(&format!("{what}: {error}"));
     }
 
-    fn items(&mut self, list: Expr, context: &RuleContext<'_>) -> Vec<crate::rules::expr::Item> {
+    pub(super) fn items(&mut self, list: Expr, context: &RuleContext<'_>) -> Vec<crate::rules::expr::Item> {
         if self.damaged("for_each", list, context) {
             return Vec::new();
         }
@@ -97,36 +94,85 @@ impl<'r> Run<'r, '_> {
         true
     }
 
-    /// One run of the whole rule; gives whether its `when` held.
-    fn once(&mut self, context: &RuleContext<'_>, candidates: &mut Vec<Candidate<'r>>) -> bool {
+    /// One run of the whole rule; gives whether its `when` held. `first`: the first of its runs that does.
+    fn once(&mut self, context: &RuleContext<'_>, item: usize, first: bool, sink: &mut Sink<'_>) -> bool {
         if !self.when(context) {
             return false;
         }
+        self.remembers(context, first, sink);
         let rule = self.rule;
-        let topics: Vec<Topic> = rule.topic.iter().filter_map(|topic| self.topic(topic, context)).collect();
+        if rule.is_learn() {
+            self.learns(context, sink);
+            return true;
+        }
+        let topics: Vec<Option<Topic>> = self.topics(context);
         if topics.is_empty() {
             return true;
         }
-        let (id, keys) = (self.id(context), self.keys(context));
-        let about_resource = topics.iter().any(|topic| !topic.is_action());
-        let payload = if about_resource { payload::payload(self, context) } else { Map::new() };
-        let facts = payload::table(self, "facts", &rule.facts, context);
-        let arg = rule.arg.as_ref().and_then(|arg| payload::value(self, "arg", arg, context));
-        for topic in topics {
-            if candidates.len() >= MAX_EVENTS {
-                self.note(&format!("the exchange gives more than {MAX_EVENTS} events; the rest is left out"));
-                break;
-            }
-            let resource = rule.resource.clone().unwrap_or_else(|| topic.resource().to_owned());
-            let (id, keys, payload, facts) = (id.clone(), keys.clone(), payload.clone(), facts.clone());
-            candidates.push(Candidate { rule, topic, resource, id, keys, payload, facts, arg: arg.clone() });
+        let Ok(once) = self.used(context, sink) else { return true };
+        let origin = Origin { once, ..Origin::of(rule, context.reading()) };
+        if rule.stateful.waits.is_empty() {
+            let early = self.values(context, topics);
+            self.candidates(early, &Rc::new(origin), sink);
+        } else {
+            self.waits(context, topics, origin, item, sink);
         }
         true
     }
 
-    fn when(&mut self, context: &RuleContext<'_>) -> bool {
+    /// Candidates, one for each topic.
+    pub(super) fn candidates(&mut self, values: Values, origin: &Rc<Origin>, sink: &mut Sink<'_>) {
+        for candidate in values.candidates(self.rule.resource.as_deref(), origin) {
+            if sink.work.len() >= MAX_EVENTS {
+                self.note(&format!("the exchange gives more than {MAX_EVENTS} events; the rest is left out"));
+                break;
+            }
+            sink.work.push(Work::Event(candidate));
+        }
+    }
+
+    /// What the rule says of its event, as far as it is due.
+    pub(super) fn values(&mut self, context: &RuleContext<'_>, topics: Vec<Option<Topic>>) -> Values {
+        let rule = self.rule;
+        let (id, keys) = (self.id(context), self.keys(context));
+        let about_resource = topics.iter().any(|topic| topic.as_ref().is_none_or(|topic| !topic.is_action()));
+        let payload = if about_resource { payload::payload(self, context) } else { Map::new() };
+        let facts = payload::table(self, "facts", &rule.facts, context);
+        let arg = rule.arg.as_ref().and_then(|arg| payload::value(self, "arg", arg, context));
+        Values { topics, id, keys, payload, facts, arg }
+    }
+
+    /// `forget` and `remember`.
+    pub(super) fn remembers(&mut self, context: &RuleContext<'_>, first: bool, sink: &mut Sink<'_>) {
+        let rule = self.rule;
+        let forget = if first && self.phase != Phase::Late { rule.stateful.forget.as_slice() } else { &[] };
+        let remember = payload::table(self, "remember", &rule.stateful.remember, context);
+        if forget.is_empty() && remember.is_empty() {
+            return;
+        }
+        let (rule, session) = (rule.name.clone(), sink.session.clone());
+        sink.memory.push(MemoryOp { rule, session, forget: forget.to_vec(), remember });
+    }
+
+    fn learns(&mut self, context: &RuleContext<'_>, sink: &mut Sink<'_>) {
+        let Some(resource) = self.rule.resource.clone() else { return };
+        let Values { id, keys, payload, facts, .. } = self.values(context, vec![None]);
+        if id.is_none() && keys.is_empty() {
+            return;
+        }
+        if sink.work.len() >= MAX_EVENTS {
+            return self.note(&format!("the exchange teaches more than {MAX_EVENTS} things; the rest is left out"));
+        }
+        let origin = Rc::new(Origin::of(self.rule, context.reading()));
+        sink.work.push(Work::Learn(super::candidate::Lesson { origin, resource, id, keys, payload, facts }));
+    }
+
+    pub(super) fn when(&mut self, context: &RuleContext<'_>) -> bool {
         let rule = self.rule;
         rule.when.iter().enumerate().all(|(at, condition)| {
+            if !self.is_due(self.ruleset.expressions.is_late(*condition, self.late_items)) {
+                return true;
+            }
             let what = if rule.when.len() == 1 { "when".to_owned() } else { format!("when[{at}]") };
             if self.damaged(&what, *condition, context) {
                 return false;
@@ -138,6 +184,26 @@ impl<'r> Run<'r, '_> {
         })
     }
 
+    pub(super) const fn is_due(&self, late: bool) -> bool {
+        match self.phase {
+            Phase::Early => !late,
+            Phase::Late => late,
+            Phase::All => true,
+        }
+    }
+
+    pub(super) fn template_is_due(&self, template: &Template) -> bool {
+        self.is_due(self.ruleset.expressions.template_is_late(template, self.late_items))
+    }
+
+    /// The topics that are due, in their places; those that are undefined are left out. `None` is one that is not due.
+    pub(super) fn topics(&mut self, context: &RuleContext<'_>) -> Vec<Option<Topic>> {
+        let topics = self.rule.topic.iter().filter_map(|topic| {
+            if self.template_is_due(topic) { self.topic(topic, context).map(Some) } else { Some(None) }
+        });
+        topics.collect()
+    }
+
     fn topic(&mut self, template: &Template, context: &RuleContext<'_>) -> Option<Topic> {
         let text = self.text("topic", template, context)?;
         let topic = text.trim().parse::<Topic>();
@@ -147,8 +213,8 @@ impl<'r> Run<'r, '_> {
     fn id(&mut self, context: &RuleContext<'_>) -> Option<String> {
         let id = self.text("id", self.rule.id.as_ref()?, context)?;
         let id = id.trim();
-        if id.len() > MAX_IDENTITY_BYTES {
-            self.note(&format!("id: it is longer than {MAX_IDENTITY_BYTES} bytes"));
+        if id.len() > MAX_ID_BYTES {
+            self.note(&format!("id: it is longer than {MAX_ID_BYTES} bytes"));
             return None;
         }
         (!id.is_empty()).then(|| id.to_owned())
@@ -173,35 +239,30 @@ impl<'r> Run<'r, '_> {
                 }
             },
         };
-        given.into_iter().filter_map(|(name, value)| self.key(name, value)).take(MAX_KEYS).collect()
+        let keys = given.into_iter().filter_map(|(name, value)| match key(name, value) {
+            Ok(key) => key,
+            Err(text) => {
+                self.note(&text);
+                None
+            }
+        });
+        keys.take(MAX_KEYS).collect()
     }
 
-    fn key(&mut self, name: String, value: Value) -> Option<Key> {
-        let value = match value {
-            Value::String(text) => Value::String(text.trim().to_owned()),
-            Value::Number(_) => value,
-            Value::Null => return None,
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-                self.note(&format!("key.{name}: it is neither text nor a number"));
-                return None;
-            }
-        };
-        let folded = fold(value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str());
-        if folded.len() > MAX_IDENTITY_BYTES {
-            self.note(&format!("key.{name}: it is longer than {MAX_IDENTITY_BYTES} bytes"));
+    /// A value as text, if it is due; a run-time error makes it undefined and is told.
+    pub(super) fn text(&mut self, what: &str, template: &Template, context: &RuleContext<'_>) -> Option<String> {
+        if !self.template_is_due(template) {
             return None;
         }
-        (!folded.is_empty()).then_some(Key { name, value, folded })
-    }
-
-    /// A value as text; a run-time error makes it undefined and is told.
-    fn text(&mut self, what: &str, template: &Template, context: &RuleContext<'_>) -> Option<String> {
         let text = self.ruleset.expressions.text(template, context);
         self.told(what, template, context, text)
     }
 
-    /// A value; a run-time error makes it undefined and is told.
+    /// A value, if it is due; a run-time error makes it undefined and is told.
     pub(super) fn value(&mut self, what: &str, template: &Template, context: &RuleContext<'_>) -> Option<Value> {
+        if !self.template_is_due(template) {
+            return None;
+        }
         let value = self.ruleset.expressions.value(template, context);
         self.told(what, template, context, value)
     }
@@ -224,5 +285,35 @@ impl<'r> Run<'r, '_> {
             }
         }
         got
+    }
+}
+
+/// What a rule says of its event.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
+    /// In the rule's order; `None` is not computed yet.
+    pub(super) topics: Vec<Option<Topic>>,
+    pub(super) id: Option<String>,
+    pub(super) keys: Vec<Key>,
+    pub(super) payload: Map<String, Value>,
+    pub(super) facts: Map<String, Value>,
+    pub(super) arg: Option<Value>,
+}
+
+impl Values {
+    /// One candidate for each topic that is known.
+    pub(super) fn candidates(self, resource: Option<&str>, origin: &Rc<Origin>) -> Vec<Candidate> {
+        let Self { topics, id, keys, payload, facts, arg } = self;
+        let of = |topic: Topic| Candidate {
+            origin: Rc::clone(origin),
+            resource: resource.map_or_else(|| topic.resource().to_owned(), str::to_owned),
+            topic,
+            id: id.clone(),
+            keys: keys.clone(),
+            payload: payload.clone(),
+            facts: facts.clone(),
+            arg: arg.clone(),
+        };
+        topics.into_iter().flatten().map(of).collect()
     }
 }

@@ -1,11 +1,12 @@
 //! Which resource a candidate means: its id, completed by natural keys, and what is known of it.
 
-use super::evaluate::{Candidate, Key};
+use super::candidate::{Candidate, Key};
+use super::lessons::number;
 use super::merge::laid_over;
 use super::notes::Notes;
 use super::overlay::Overlay;
-use super::settle::Settle;
-use crate::model::{Identity, Known};
+use super::settle::{Learnt, Settle};
+use crate::model::{Identity, Known, Timestamp};
 
 /// A resource that has been identified.
 pub(super) struct Found {
@@ -17,7 +18,7 @@ pub(super) struct Found {
 
 impl Settle<'_> {
     /// Completes the id by the keys, and learns the keys of the id.
-    pub(super) fn identify(&mut self, candidate: &Candidate<'_>, notes: &mut Notes) -> Found {
+    pub(super) fn identify(&mut self, candidate: &Candidate, notes: &mut Notes) -> Found {
         let id = candidate.id.clone().or_else(|| self.known_by_key(candidate, notes));
         let Some(id) = id else {
             let identity = candidate.keys.first().map_or(Identity::None, key_identity);
@@ -26,21 +27,21 @@ impl Settle<'_> {
         };
         let identity = Identity::Id(id.clone());
         // An action that states no resource says nothing about what its keys stand for.
-        if !candidate.topic.is_action() || candidate.rule.resource.is_some() {
-            self.learn(candidate, &id, &identity, notes);
+        if !candidate.topic.is_action() || candidate.origin.stated {
+            self.learn(&candidate.origin.rule, &candidate.resource, &candidate.keys, &id, notes);
         }
         let known = self.state.known(&candidate.resource, &identity);
         Found { id: Some(id), identity, known }
     }
 
-    /// The id that the first known key stands for. A `created` takes none: a known id is that of an older thing.
-    fn known_by_key(&self, candidate: &Candidate<'_>, notes: &mut Notes) -> Option<String> {
-        if candidate.topic.event() == "created" && !candidate.topic.is_action() {
-            return None;
-        }
+    /// The id that the first known key stands for. A `created` takes only one that came into sight after its exchange
+    /// began: any other is that of an older thing. Ids that are no integers have no order to tell by.
+    fn known_by_key(&self, candidate: &Candidate, notes: &mut Notes) -> Option<String> {
+        let resource = &candidate.resource;
         let ids = candidate.keys.iter().filter_map(|key| {
-            let id = self.state.id_of(&candidate.resource, &key.name, &key.folded)?;
-            Some((key, id))
+            let id = self.state.id_of(resource, &key.name, &key.folded)?;
+            let takes = || number(&id).is_some() && self.is_fresh(resource, &id, candidate.origin.at);
+            (!candidate.is_created() || takes()).then_some((key, id))
         });
         let ids: Vec<_> = ids.collect();
         let (first, id) = ids.first()?;
@@ -49,41 +50,56 @@ impl Settle<'_> {
                 "keys disagree: {} and {} stand for different {}s; the first counts",
                 first.name, other.name, candidate.resource
             );
-            notes.add(&candidate.rule.name, text);
+            notes.add(&candidate.origin.rule, text);
         }
         Some(id.clone())
     }
 
-    fn known_under_keys(&self, candidate: &Candidate<'_>) -> Option<Known> {
+    fn known_under_keys(&self, candidate: &Candidate) -> Option<Known> {
         candidate.keys.iter().find_map(|key| self.state.known(&candidate.resource, &key_identity(key)))
     }
 
     /// Every key stands for the id from here on; what was known by a key alone is merged into what the id knows.
-    fn learn(&mut self, candidate: &Candidate<'_>, id: &str, identity: &Identity, notes: &mut Notes) {
-        let resource = &candidate.resource;
-        for key in &candidate.keys {
+    fn learn(&mut self, rule: &str, resource: &str, keys: &[Key], id: &str, notes: &mut Notes) {
+        for key in keys {
             let before = self.state.id_of(resource, &key.name, &key.folded);
-            if before.as_deref() != Some(id) {
-                if before.is_some_and(|before| is_alive(&self.state, resource, before)) {
+            if before.as_deref() != Some(id) && !self.is_older(resource, key, before.as_deref(), id) {
+                // Several things under one key on one page are no surprise.
+                let here = before.as_deref().is_some_and(|before| self.saw(resource, key, before));
+                if !here && before.is_some_and(|before| is_alive(&self.state, resource, before)) {
                     let text =
                         format!("key {} stood for another {resource}; it stands for the newer one now", key.name);
-                    notes.add(&candidate.rule.name, text);
+                    notes.add(rule, text);
                 }
                 self.state.put_alias(resource, &key.name, &key.folded, id);
             }
-            let by_key = key_identity(key);
-            let Some(known) = self.state.known(resource, &by_key) else { continue };
-            let merged = match self.state.known(resource, identity) {
-                Some(own) => merged(own, known),
-                None => known,
-            };
-            self.state.put_known(resource, identity, merged);
-            self.state.forget_known(resource, &by_key);
+            self.absorb(resource, key, id);
+        }
+    }
+
+    /// What was known by a key alone is merged into what the id knows.
+    pub(super) fn absorb(&mut self, resource: &str, key: &Key, id: &str) {
+        self.learnt.push(Learnt { resource: resource.to_owned(), key: key.clone(), id: id.to_owned() });
+        let (identity, by_key) = (Identity::Id(id.to_owned()), key_identity(key));
+        let Some(known) = self.state.known(resource, &by_key) else { return };
+        let merged = match self.state.known(resource, &identity) {
+            Some(own) => merged(own, known),
+            None => known,
+        };
+        self.state.put_known(resource, &identity, merged);
+        self.state.forget_known(resource, &by_key);
+    }
+
+    /// Whether an id came into sight after `at` and no event told of it yet.
+    pub(super) fn is_fresh(&self, resource: &str, id: &str, at: Timestamp) -> bool {
+        match self.state.before().known(resource, &Identity::Id(id.to_owned())) {
+            None => true,
+            Some(known) => known.learnt && known.seen > at,
         }
     }
 }
 
-fn key_identity(key: &Key) -> Identity {
+pub(super) fn key_identity(key: &Key) -> Identity {
     Identity::Key { name: key.name.clone(), value: key.folded.clone() }
 }
 
@@ -101,5 +117,7 @@ fn merged(a: Known, b: Known) -> Known {
         modified: later.modified,
         deleted: later.deleted,
         trimmed: earlier.trimmed || later.trimmed,
+        seen: earlier.seen.min(later.seen),
+        learnt: earlier.learnt && later.learnt,
     }
 }

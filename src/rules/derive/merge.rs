@@ -20,6 +20,18 @@ pub(super) fn laid_over(over: Map<String, Value>, base: &Map<String, Value>) -> 
     merged
 }
 
+/// `more` added to `base`, in whose order the names stay: tables merge deeply, all else is replaced.
+pub(super) fn added(mut base: Map<String, Value>, more: Map<String, Value>) -> Map<String, Value> {
+    for (name, value) in more {
+        match (base.get_mut(&name), value) {
+            (Some(Value::Object(own)), Value::Object(more)) => *own = added(std::mem::take(own), more),
+            (Some(own), value) => *own = value,
+            (None, value) => drop(base.insert(name, value)),
+        }
+    }
+    base
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

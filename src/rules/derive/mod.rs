@@ -1,43 +1,48 @@
 //! All that reads state: `when`, values, identity, `saved`, merging. Runs in order of arrival, over a [`View`].
 //!
-//! Two steps. **evaluate**: every matched rule's expressions run against state *as before the exchange* and give
-//! candidates. **settle**: the candidates, in order, over an overlay of this exchange's own writes: identity is completed,
-//! `saved` decided, payload laid over what is known, dates and body made.
+//! Two steps. **evaluate**: every matched rule's expressions run against state *as before the exchange* and give work in
+//! order: events, matches that wait, lessons, waits that are over (`complete`). **finish**: the work in order, over an
+//! overlay of this exchange's own writes: identity is completed, `saved` decided, payload laid over what is known, dates
+//! and body made; then the waits whose keys were learnt, and the visitor's memory.
 
 mod body;
+mod candidate;
+mod complete;
+mod early;
 mod evaluate;
+mod finish;
 mod identify;
+mod lessons;
 mod merge;
 mod notes;
 mod overlay;
 mod payload;
 mod redact;
 mod settle;
+mod sink;
+mod step;
+mod visitor;
+mod waits;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::exchange::Reading;
-use crate::model::{Event, Identity, Timestamp, Topic, Write};
+use crate::model::{Event, Identity, Timestamp, Topic};
 
 use super::expr::Context;
 use super::matching::Matched;
 use super::rule::Ruleset;
 use super::view::View;
 
-pub use notes::Note;
+use notes::Notes;
+use sink::Sink;
+use visitor::Visitor;
+
 pub(super) use redact::is_secret;
 
-/// What an exchange comes to.
-#[derive(Debug, Default)]
-pub struct Derived {
-    /// Events in order.
-    pub events: Vec<Draft>,
-    /// State writes in order; later ones win.
-    pub writes: Vec<Write>,
-    /// Things an operator should know.
-    pub notes: Vec<Note>,
-}
+pub use notes::Note;
+pub use step::{Derived, Named, PendingDraft, Step};
 
 /// An event before it has a uid and knows its webhooks.
 #[derive(Debug, Clone)]
@@ -71,30 +76,16 @@ impl Draft {
 }
 
 impl Ruleset {
-    /// What the matched rules make of the exchange, given state as before it. `now` is the time of derivation.
+    /// What the matched rules make of the exchange, given state as before it. `now` is the time of derivation. Without a
+    /// matched rule the visitor is still followed.
     pub fn derive(&self, reading: &Reading, matched: &Matched, view: &dyn View, now: Timestamp) -> Derived {
-        let mut notes = notes::Notes::of(&matched.notes);
-        let context = Context::new(reading, &self.shop, view, now);
-        let mut settle = settle::Settle::new(self, reading, view, now);
-        let mut candidates = Vec::new();
-        let mut stopped_by = None;
-        for hit in &matched.rules {
-            // A rule that stops the others still runs for each of its own GraphQL fields.
-            if stopped_by.is_some_and(|rule| rule != hit.rule) {
-                break;
-            }
-            let Some(rule) = usize::try_from(hit.rule).ok().and_then(|at| self.events.get(at)) else { continue };
-            let context = context.rule(&hit.params, &hit.location_params).with_found(&hit.found);
-            let held = evaluate::rule(self, rule, &context, &mut notes, &mut candidates);
-            if held && rule.stop {
-                stopped_by = Some(hit.rule);
-            }
-        }
-        let mut events = Vec::new();
-        for candidate in candidates {
-            events.extend(settle.candidate(candidate, &mut notes));
-        }
-        Derived { events, writes: settle.into_writes(), notes: notes.into_list() }
+        let visitor = Visitor::of(self, reading, view, now);
+        let context = Context::new(reading, &self.shop, view, now).with_session(&visitor.memory.memory);
+        let mut notes = Notes::of(&matched.notes);
+        let mut sink = Sink::new(view, now, visitor.id.clone());
+        self.complete(matched, &context, &visitor, &mut notes, &mut sink);
+        self.evaluate(matched, &context, &visitor, &mut notes, &mut sink);
+        finish::finish(self, visitor, &context, sink, notes)
     }
 
     /// Indexes of the webhooks whose topics and filter want this event (status is the engine's business).

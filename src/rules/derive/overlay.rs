@@ -67,6 +67,17 @@ impl<'a> Overlay<'a> {
         self.writes.push(Write::Alias { resource, name, value, id: Some(id.to_owned()) });
     }
 
+    /// As it was before the exchange.
+    pub(super) fn before(&self) -> &'a dyn View {
+        self.view
+    }
+
+    /// A `once` key is used up.
+    pub(super) fn put_once(&mut self, rule: &str, key: &str, until: crate::model::Timestamp) {
+        let (rule, key) = (rule.to_owned(), key.to_owned());
+        self.writes.push(Write::Once { rule, key, until: Some(until) });
+    }
+
     pub(super) fn into_writes(self) -> Vec<Write> {
         self.writes
     }

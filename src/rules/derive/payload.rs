@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::evaluate::Run;
+use super::evaluate::{Phase, Run};
 use super::merge::laid_over;
 use super::redact;
 use crate::rules::expr::RuleContext;
@@ -13,6 +13,9 @@ pub(super) fn payload(run: &mut Run<'_, '_>, context: &RuleContext<'_>) -> Map<S
     let rule = run.rule;
     let mut copied = Map::new();
     for source in &rule.payload_from {
+        if !run.is_due(source.is_late()) {
+            continue;
+        }
         if let Some(damage) = context.path_damage(&source.parts) {
             run.note(&format!("payload_from: `{}` may lack fields: its body is {}", source.text, damage.as_str()));
         }
@@ -48,14 +51,25 @@ pub(super) fn table(
 pub(super) fn value(run: &mut Run<'_, '_>, place: &str, tree: &ValueTree, context: &RuleContext<'_>) -> Option<Value> {
     match tree {
         ValueTree::Template(template) => run.value(place, template, context),
-        ValueTree::Constant(constant) => Some(constant.clone()),
+        ValueTree::Constant(constant) => run.is_due(false).then(|| constant.clone()),
         ValueTree::Table(entries) => {
             let map = table(run, place, entries, context);
-            (entries.is_empty() || !map.is_empty()).then_some(Value::Object(map))
+            (entries.is_empty() && run.is_due(false) || !map.is_empty()).then_some(Value::Object(map))
         }
         ValueTree::List(items) => {
+            // A list is computed as a whole: late, if anything in it is.
+            let mut late = false;
+            tree.each_template(&mut |template| {
+                late |= run.ruleset.expressions.template_is_late(template, run.late_items);
+            });
+            if !run.is_due(late) {
+                return None;
+            }
+            let before = std::mem::replace(&mut run.phase, Phase::All);
             let list = items.iter().enumerate();
-            Some(list.filter_map(|(at, item)| value(run, &format!("{place}[{at}]"), item, context)).collect())
+            let list = list.filter_map(|(at, item)| value(run, &format!("{place}[{at}]"), item, context)).collect();
+            run.phase = before;
+            Some(list)
         }
     }
 }

@@ -18,7 +18,13 @@ pub(super) const PARSER_STACK_BYTES: usize = 16 * 1024 * 1024;
 pub(super) struct Source {
     pub(super) text: String,
     pub(super) reads: Reads,
+    /// The paths of the exchange it names.
+    pub(super) paths: Vec<Vec<String>>,
 }
+
+/// A rule that is put aside while one inside of it is read.
+#[derive(Debug)]
+pub struct OuterRule(Option<RuleNames>);
 
 /// Collects expressions while files are loaded.
 #[derive(Debug, Default)]
@@ -81,14 +87,24 @@ impl ExpressionsBuilder {
         self.rule = Some(RuleNames::new(finds, graphql, flash));
     }
 
+    /// A rule inside of another one: what stands there until [`ExpressionsBuilder::leave`] is not of the outer one.
+    pub fn enter(&mut self) -> OuterRule {
+        OuterRule(self.rule.take())
+    }
+
+    /// Goes on with the outer rule.
+    pub fn leave(&mut self, outer: OuterRule) {
+        self.rule = outer.0;
+    }
+
     /// The rule ends; gives the finds that something read.
     pub fn end_rule(&mut self) -> std::collections::BTreeSet<String> {
         self.rule.take().map(RuleNames::into_used).unwrap_or_default()
     }
 
-    /// Something that is no expression reads a find; `Err` if the rule has none of this name.
-    pub fn name_find(&mut self, name: &str) -> Result<(), ()> {
-        self.rule.as_mut().is_none_or(|rule| rule.use_find(name)).then_some(()).ok_or(())
+    /// Something that is no expression reads a find; false if the rule has none of this name.
+    pub fn name_find(&mut self, name: &str) -> bool {
+        self.rule.as_mut().is_none_or(|rule| rule.use_find(name))
     }
 
     /// The rule's find whose name is most like this.
@@ -104,6 +120,16 @@ impl ExpressionsBuilder {
     /// Whether an expression reads the request's body.
     pub fn reads_request_body(&self, expr: Expr) -> bool {
         self.sources.get(expr.0).is_some_and(|source| source.reads.has(Root::Form) || source.reads.has(Root::Json))
+    }
+
+    /// Paths an expression names, root first.
+    pub fn paths(&self, expr: Expr) -> &[Vec<String>] {
+        self.sources.get(expr.0).map_or(&[], |source| source.paths.as_slice())
+    }
+
+    /// The text of an expression.
+    pub fn source(&self, expr: Expr) -> &str {
+        self.sources.get(expr.0).map_or("", |source| &source.text)
     }
 
     /// Done: what the ruleset runs them in. `shop` guides `money`, `date` and the roots `shop` and `vars`.
@@ -123,7 +149,7 @@ impl ExpressionsBuilder {
             let fault = ExprFault::error(lead..lead + trimmed.len(), message);
             return (None, vec![fault.hint("split it, or put its tables under `[vars]`")]);
         }
-        let Linted { reads, mut faults, asks } = lint_with_stack(trimmed, scope, truth);
+        let Linted { reads, paths, mut faults, asks } = lint_with_stack(trimmed, scope, truth);
         if let Some(rule) = &mut self.rule {
             faults.extend(asks.into_iter().filter_map(|ask| rule.answer(ask)));
         }
@@ -131,7 +157,7 @@ impl ExpressionsBuilder {
         if faults.iter().any(|fault| !fault.warning) {
             return (None, faults);
         }
-        self.sources.push(Source { text: trimmed.to_owned(), reads });
+        self.sources.push(Source { text: trimmed.to_owned(), reads, paths });
         (Some(Expr(self.sources.len() - 1)), faults)
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::fields::{FieldTable, Lines, Repeated};
 use super::functions::Rows;
+use super::late::Late;
 use super::lookups::{IdOf, Known, Lookups};
 use super::names::{Reads, Root};
 use super::value::{Table, from_json, from_map, to_json};
@@ -25,6 +26,7 @@ pub struct Context<'a> {
     shop: &'a Shop,
     view: &'a dyn View,
     now: Timestamp,
+    session: Value,
     converted: RefCell<HashMap<&'static str, Value>>,
     shared: RefCell<HashMap<usize, (Arc<Json>, Value)>>,
     pub(super) lookups: Lookups,
@@ -38,6 +40,7 @@ pub struct RuleContext<'a> {
     location_params: &'a [(String, String)],
     found: Option<&'a Found>,
     item: Option<(Value, usize)>,
+    late: Option<&'a Late>,
 }
 
 /// One element of a `for_each`.
@@ -59,13 +62,19 @@ impl std::fmt::Debug for RuleContext<'_> {
 impl<'a> Context<'a> {
     /// For one exchange; `view` is state as before it, `now` the root of that name.
     pub fn new(reading: &'a Reading, shop: &'a Shop, view: &'a dyn View, now: Timestamp) -> Self {
-        let (converted, shared) = (RefCell::default(), RefCell::default());
-        Self { reading, shop, view, now, converted, shared, lookups: Lookups::default() }
+        let (converted, shared, session) = (RefCell::default(), RefCell::default(), Value::UNDEFINED);
+        Self { reading, shop, view, now, session, converted, shared, lookups: Lookups::default() }
+    }
+
+    /// The same with what is remembered of the visitor.
+    #[must_use]
+    pub fn with_session(self, memory: &Map<String, Json>) -> Self {
+        Self { session: from_map(memory), ..self }
     }
 
     /// For a rule, with what its paths captured.
     pub fn rule(&'a self, params: &'a [(String, String)], location_params: &'a [(String, String)]) -> RuleContext<'a> {
-        RuleContext { exchange: self, params, location_params, found: None, item: None }
+        RuleContext { exchange: self, params, location_params, found: None, item: None, late: None }
     }
 
     pub(super) fn view(&self) -> &dyn View {
@@ -119,6 +128,7 @@ impl<'a> Context<'a> {
             Root::Vars => from_map(&self.shop.vars),
             Root::Shop => shop(self.shop),
             Root::Now => self.now.wc_in(&self.shop.timezone).into(),
+            Root::Session => self.session.clone(),
             Root::Known => Value::from_object(Known(self.lookups.clone())),
             Root::IdOf => Value::from_object(IdOf(self.lookups.clone())),
             Root::Rows => Value::from_object(Rows(self.lookups.clone())),
@@ -151,6 +161,12 @@ impl<'a> RuleContext<'a> {
     #[must_use]
     pub fn with_item(&self, item: &Item, index: usize) -> Self {
         Self { item: Some((item.0.clone(), index)), ..self.clone() }
+    }
+
+    /// The same for late values: the exchange is what was stored of it.
+    #[must_use]
+    pub fn with_late(&self, late: &'a Late) -> Self {
+        Self { late: Some(late), ..self.clone() }
     }
 
     /// The same with what the rule's finds gave.
@@ -190,7 +206,7 @@ impl<'a> RuleContext<'a> {
         let mut response = Table::default();
         for root in reads.iter() {
             match root.word().strip_prefix("response.") {
-                Some(part) => response.insert(part, self.exchange.root(root)),
+                Some(part) => response.insert(part, self.root(root)),
                 None => table.insert(root.word(), self.root(root)),
             }
         }
@@ -198,13 +214,25 @@ impl<'a> RuleContext<'a> {
         table.into_value()
     }
 
-    fn root(&self, root: Root) -> Value {
+    /// What is missing of the bodies that `reads` names; nothing of what was stored.
+    pub(super) fn damage(&self, reads: Reads) -> Option<(Root, Damage)> {
+        if self.late.is_some() { None } else { self.exchange.damage(reads) }
+    }
+
+    pub(super) fn root(&self, root: Root) -> Value {
+        if let (Root::Item, Some((item, _))) = (root, &self.item) {
+            return item.clone();
+        }
+        if let (Root::Index, Some((_, index))) = (root, &self.item) {
+            return (*index).into();
+        }
+        if let Some(value) = self.late.and_then(|late| late.root(root)) {
+            return value;
+        }
         match root {
             Root::Params => captures(self.params),
             Root::Location => self.location(),
             Root::Find | Root::Flash | Root::Graphql | Root::Field => self.found(root),
-            Root::Item => self.item.as_ref().map_or(Value::UNDEFINED, |(item, _)| item.clone()),
-            Root::Index => self.item.as_ref().map_or(Value::UNDEFINED, |(_, index)| (*index).into()),
             _ => self.exchange.root(root),
         }
     }

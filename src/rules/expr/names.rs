@@ -42,6 +42,7 @@ roots! {
     Host "host", Query "query", Form "form", Json "json", Headers "headers", Cookies "cookies", Referer "referer",
     Status "status", Location "location", Method "method", Path "path", Params "params", Item "item", Index "index",
     Vars "vars", Shop "shop", Now "now", Known "known", IdOf "id_of", Rows "rows",
+    Session "session", Then "then", Access "access",
     ResponseHeaders "response.headers", ResponseCookies "response.cookies", ResponseBody "response.body",
     ResponseJson "response.json",
     Find "find", Flash "flash", Graphql "graphql", Field "field",
@@ -54,13 +55,10 @@ pub(super) const RESPONSE: [Root; 4] =
 
 const RULE: &[&str] = &[
     "host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response", "method",
-    "path", "params", "vars", "shop", "now", "find", "flash", "graphql", "field",
+    "path", "params", "vars", "shop", "now", "session", "then", "access", "find", "flash", "graphql", "field",
 ];
 const ITEM: &[&str] = &["item", "index"];
 const FILTER: &[&str] = &["topic", "resource", "event", "id", "key", "payload"];
-
-/// Roots of the language (item 25) whose part is not built yet.
-pub(super) const NOT_YET: &[&str] = &["session", "then", "access"];
 
 /// The variables an expression may name.
 pub(super) fn variables(scope: Scope) -> Vec<&'static str> {
@@ -77,6 +75,17 @@ pub(super) const fn functions(scope: Scope) -> &'static [&'static str] {
         Scope::Rule | Scope::Item => &["known", "id_of", "rows", "changed", "range", "dict"],
         Scope::Filter => &["changed", "range", "dict"],
     }
+}
+
+/// Whether a root is a function.
+pub(super) fn is_function(word: &str) -> bool {
+    functions(Scope::Rule).contains(&word)
+}
+
+/// Whether a root is part of an exchange, so that it may stand below `then`.
+pub(super) fn is_of_exchange(word: &str) -> bool {
+    let lasting = ["vars", "shop", "now", "then", "access"];
+    variables(Scope::Rule).contains(&word) && !lasting.contains(&word)
 }
 
 /// What may stand below a root that is a fixed table.

@@ -64,6 +64,10 @@ impl Expressions {
         self.sources.get(expr.0).map_or("", |source| &source.text)
     }
 
+    pub(super) fn source_of(&self, expr: Expr) -> Option<&Source> {
+        self.sources.get(expr.0)
+    }
+
     /// Whether an expression reads the response's body.
     pub fn reads_response_body(&self, expr: Expr) -> bool {
         self.sources.get(expr.0).is_some_and(|source| builder::reads_response_body(source.reads))
@@ -72,7 +76,7 @@ impl Expressions {
     /// The body an expression reads that is cut or cannot be decoded: its root and why.
     pub fn damage(&self, expr: Expr, context: &RuleContext<'_>) -> Option<(&'static str, Damage)> {
         let source = self.sources.get(expr.0)?;
-        context.exchange.damage(source.reads).map(|(root, damage)| (root.word(), damage))
+        context.damage(source.reads).map(|(root, damage)| (root.word(), damage))
     }
 
     /// Whether a condition holds.

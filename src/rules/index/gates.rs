@@ -91,7 +91,8 @@ mod tests {
         let rules = load(&files).ruleset.expect("it loads");
         let request = Request::post("/x").header("content-type", "application/x-www-form-urlencoded").body(());
         let request = RequestHead::of(&request.expect("a request").into_parts().0);
-        let candidates = rules.wants(&request).expect("the head cannot tell them apart");
+        let candidates =
+            rules.wants(&request, &crate::rules::OpenWaits::default()).expect("the head cannot tell them apart");
         assert_eq!(candidates.rules.len(), 300);
         let past = |body: CapturedBody| {
             let (request, response_body) = (request.clone(), CapturedBody::default());

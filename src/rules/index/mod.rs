@@ -12,8 +12,9 @@ use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, Request
 
 use super::expr::Expressions;
 use super::matching::{Sight, Stage, Truth, decide, table};
+use super::open_waits::OpenWaits;
 use super::path::segments;
-use super::rule::{EventRule, Ruleset};
+use super::rule::{EventRule, RuleKind, Ruleset};
 use bucket::Bucket;
 use gates::Gates;
 use needs::Needs;
@@ -50,7 +51,9 @@ impl Index {
     pub fn build(events: &[EventRule], expressions: &Expressions) -> Self {
         let mut paths = Trie::<Vec<(Method, Bucket)>>::default();
         for (number, event) in (0_u32..).zip(events) {
-            for on in &event.on {
+            // A look-up is no request of a visitor.
+            let look_up = matches!(event.stateful.kind, RuleKind::Wait { look_up: true, .. });
+            for on in event.on.iter().filter(|_| !look_up) {
                 let methods = paths.entry(&on.path);
                 for method in &on.methods {
                     let at = methods.iter().position(|(known, _)| known == method).unwrap_or_else(|| {
@@ -80,8 +83,13 @@ impl Ruleset {
     /// Which rules this request may match by method, path, host and query (and `[shop] ignore`); `None` if nobody cares.
     ///
     /// Conditions on the request's headers, cookies and referer narrow too. A rule that could match is never left out.
-    pub fn wants(&self, head: &RequestHead) -> Option<Candidates> {
-        let rules = self.looked_up(head)?;
+    /// What a wait waits for stands like a rule, for visitors who have such a wait open.
+    pub fn wants(&self, head: &RequestHead, open: &OpenWaits) -> Option<Candidates> {
+        let mut rules = self.looked_up(head)?;
+        self.with_open_wait(&mut rules, head, open);
+        if rules.is_empty() {
+            return None;
+        }
         let reading = self.reading_of(head, None);
         let sight = Sight::new(&reading, None);
         if self.shop.ignore.iter().any(|ignored| table(ignored, sight.scene(Stage::Request)) == Truth::Holds) {
@@ -122,6 +130,19 @@ impl Ruleset {
         (!found.is_empty()).then_some(found)
     }
 
+    /// Leaves out what only waits of other visitors wait for.
+    fn with_open_wait(&self, rules: &mut Vec<u32>, head: &RequestHead, open: &OpenWaits) {
+        let waits = |rule: &u32| {
+            let rule = self.events.get(*rule as usize)?;
+            matches!(rule.stateful.kind, RuleKind::Wait { .. }).then_some(rule.name.as_str())
+        };
+        if !rules.iter().any(|rule| waits(rule).is_some()) {
+            return;
+        }
+        let keys = if open.is_empty() { Vec::new() } else { self.request_keys(head) };
+        rules.retain(|rule| waits(rule).is_none_or(|name| keys.iter().any(|key| open.has(key, name))));
+    }
+
     /// Those rules that do not fail by what is seen so far.
     fn left(&self, mut rules: Vec<u32>, reading: &Reading, stage: Stage) -> Option<Candidates> {
         let sight = Sight::new(reading, self.flash.as_ref());
@@ -134,7 +155,7 @@ impl Ruleset {
     }
 
     /// Heads as a reading, so that one code decides conditions early and late.
-    fn reading_of(&self, request: &RequestHead, response: Option<&ResponseHead>) -> Reading {
+    pub(super) fn reading_of(&self, request: &RequestHead, response: Option<&ResponseHead>) -> Reading {
         let exchange = Exchange {
             at: Timestamp::default(),
             request: request.clone(),

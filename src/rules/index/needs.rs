@@ -2,7 +2,7 @@
 
 use super::super::expr::{Expr, Expressions, Template};
 use super::super::matching::Stage;
-use super::super::rule::{Condition, EventRule, KeySource, Subject, ValueTree};
+use super::super::rule::{Condition, EventRule, Subject};
 
 /// What one rule needs to see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,9 +19,12 @@ impl Needs {
         let on_body =
             |condition: &Condition| matches!(condition.subject, Subject::ResponseBody | Subject::ResponseJson(_));
         let copied = rule.payload_from.iter().any(|source| source.parts.first().is_some_and(|root| root == "response"));
+        let bound = rule.stateful.bound.iter().map(|bound| &bound.subject);
         Self {
             head: conditions(rule).any(|condition| condition.subject.stage() == Stage::Head),
             body: conditions(rule).any(on_body)
+                || bound.into_iter().any(|subject| matches!(subject, Subject::ResponseBody | Subject::ResponseJson(_)))
+                || rule.stateful.reads_body
                 || copied
                 // Whether an operation went well stands in its answer.
                 || rule.graphql.is_some()
@@ -39,23 +42,7 @@ fn conditions(rule: &EventRule) -> impl Iterator<Item = &Condition> {
 /// Every expression of a rule.
 fn holes(rule: &EventRule) -> Vec<Expr> {
     let mut found: Vec<Expr> = rule.when.iter().chain(&rule.for_each).copied().collect();
-    let mut template = |template: &Template| found.extend(template.holes());
-    rule.topic.iter().chain(&rule.id).for_each(&mut template);
-    match &rule.key {
-        KeySource::None => {}
-        KeySource::Fields(fields) => fields.iter().for_each(|(_, field)| template(field)),
-        KeySource::Whole(whole) => template(whole),
-    }
-    let trees = rule.payload.iter().chain(&rule.facts).map(|(_, tree)| tree).chain(&rule.arg);
-    trees.for_each(|tree| below(tree, &mut template));
+    rule.each_template(&mut |template: &Template| found.extend(template.holes()));
+    found.extend(rule.wait_expressions());
     found
-}
-
-fn below(tree: &ValueTree, template: &mut impl FnMut(&Template)) {
-    match tree {
-        ValueTree::Template(own) => template(own),
-        ValueTree::Constant(_) => {}
-        ValueTree::Table(entries) => entries.iter().for_each(|(_, tree)| below(tree, template)),
-        ValueTree::List(items) => items.iter().for_each(|tree| below(tree, template)),
-    }
 }

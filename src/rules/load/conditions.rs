@@ -14,9 +14,9 @@ use super::{flash, graphql, path};
 pub(super) const ROOTS: Keys = Keys {
     known: &[
         "host", "query", "form", "json", "headers", "cookies", "referer", "status", "location", "response", "flash",
-        "graphql", "find",
+        "graphql", "session", "find",
     ],
-    later: &["session"],
+    later: &[],
 };
 
 /// Roots that the head of a request decides: those of `[shop] ignore`.
@@ -58,6 +58,9 @@ pub(super) fn tables(loader: &mut Loader, what: &str, node: &Node, keys: Keys) -
             let text = written(loader, "status", &entry.node);
             conditions.push(Condition { subject: Subject::Status, matcher: Matcher::Status(set), text });
         }
+        if let Some(entry) = table.get("flash") {
+            flash::in_table(loader, entry);
+        }
         if let Some(entry) = table.get("graphql") {
             graphql::only_conditions(loader, &entry.node);
         }
@@ -73,7 +76,7 @@ pub(super) fn tables(loader: &mut Loader, what: &str, node: &Node, keys: Keys) -
 fn finds(loader: &mut Loader, node: &Node, found: &mut Vec<Condition>) {
     let Some(table) = loader.table("find", node) else { return };
     for entry in &table.entries {
-        if loader.expressions.name_find(&entry.key).is_err() {
+        if !loader.expressions.name_find(&entry.key) {
             loader.no_such_find(entry.at, &entry.key);
         }
     }
@@ -100,10 +103,20 @@ fn root(loader: &mut Loader, entry: &Entry, found: &mut Vec<Condition>) {
         "referer" => url(loader, key, node, &Subject::Referer, found),
         "location" => url(loader, key, node, &Subject::Location, found),
         "response" => response(loader, node, found),
+        "session" => session(loader, entry, found),
         "flash" => flash::condition(loader, node, found),
         "graphql" => graphql::conditions(loader, node, found),
         _ => {}
     }
+}
+
+/// `session`: what is remembered of the visitor.
+fn session(loader: &mut Loader, entry: &Entry, found: &mut Vec<Condition>) {
+    if !loader.scoped.session {
+        let hint = "name what tells visitors apart: [session] cookies = [\"…\"]".to_owned();
+        loader.report.error(entry.at, "`session` is known only with a table [session]", hint);
+    }
+    json(loader, "session", &entry.node, &Subject::Session, found);
 }
 
 fn response(loader: &mut Loader, node: &Node, found: &mut Vec<Condition>) {

@@ -9,7 +9,7 @@ use super::loader::{Keys, Loader};
 use super::parts::Merged;
 use super::status::status;
 use super::tree::{Entry, Node, Table, Toml};
-use super::{find, graphql, path, values};
+use super::{find, graphql, path, stateful, values};
 
 /// Keys of a rule.
 pub(super) const KEYS: Keys = Keys {
@@ -46,21 +46,39 @@ pub(super) const KEYS: Keys = Keys {
         "find",
         "flash",
         "graphql",
+        "session",
+        "remember",
+        "forget",
+        "once",
+        "wait",
     ],
-    later: &["wait", "remember", "forget", "once", "session"],
+    later: &[],
 };
+
+/// What a table that reads like a rule is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// `[event.NAME]`.
+    Event,
+    /// `[learn.NAME]`.
+    Learn,
+    /// `[part.NAME]`.
+    Part,
+    /// What a `wait` waits for.
+    Wait,
+}
 
 /// Bound of `priority`, both ways.
 const PRIORITY: i64 = 1_000_000;
 
 /// Compiles a rule; what is at fault is left out, as the report says.
-pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: bool) -> EventRule {
+pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, of: Of) -> EventRule {
     let table = &merged.table;
-    let scope = if part || table.get("for_each").is_some() { Scope::Item } else { Scope::Rule };
+    let scope = if of == Of::Part || table.get("for_each").is_some() { Scope::Item } else { Scope::Rule };
     let get = |key: &str| table.get(key).map(|entry| &entry.node);
     let finds = get("find").map_or_else(Vec::new, |node| find::finds(loader, node));
-    let graphql = get("graphql").and_then(|node| graphql::rule(loader, node, (!part).then_some(entry)));
-    if !part {
+    let graphql = get("graphql").and_then(|node| graphql::rule(loader, node, (of != Of::Part).then_some(entry)));
+    if of != Of::Part {
         let (graphql, flash) = (get("graphql").is_some(), loader.has_flash);
         // With those at fault, so that what names them is no fault of its own.
         let names =
@@ -100,9 +118,14 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, part: b
         skip_unchanged: get("skip_unchanged").and_then(|n| loader.flag("skip_unchanged", n)).unwrap_or_default(),
         facts: get("facts").map_or_else(Vec::new, |node| values::tree(loader, "facts", node, scope)),
         arg: get("arg").and_then(|node| values::value(loader, "arg", node, scope)),
+        stateful: stateful::stateful(loader, merged, scope),
     };
-    if !part {
-        complete(loader, entry, merged, &rule);
+    match of {
+        Of::Event => complete(loader, entry, merged, &rule),
+        Of::Learn => stateful::learns(loader, entry, merged, &rule),
+        Of::Part | Of::Wait => {}
+    }
+    if matches!(of, Of::Learn) {
         find::unused(loader, get("find"), &rule.finds);
     }
     rule

@@ -1,5 +1,6 @@
 //! `find.NAME`: selectors, paths and expressions to what is looked for, equal ones shared.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -15,6 +16,17 @@ const KEYS: Keys =
     Keys { known: &["css", "xml", "regex", "attr", "all", "from", "optional", "absent", "rows", "cols"], later: &[] };
 
 const COLUMN_KEYS: Keys = Keys { known: &["css", "regex", "attr", "all", "optional"], later: &[] };
+
+/// All that tells two finds apart, as text.
+#[derive(Debug, Default)]
+pub(super) struct Spec(String);
+
+impl Spec {
+    fn says(&mut self, what: &str, value: &dyn std::fmt::Debug) {
+        // Writing to a string never fails.
+        let _ = write!(self.0, "{what} {value:?};");
+    }
+}
 
 /// The finds of a rule, in written order. What is at fault is left out, as the report says.
 pub(super) fn finds(loader: &mut Loader, node: &Node) -> Vec<Find> {
@@ -50,9 +62,9 @@ fn find(loader: &mut Loader, entry: &Entry) -> Option<Find> {
         return None;
     };
     loader.strict(table, KEYS, &format!("`{what}`"));
-    let mut spec = String::new();
+    let mut spec = Spec::default();
     let sources = table.get("from").map_or_else(|| vec![Source::Body], |from| find_from::sources(loader, &from.node));
-    spec.push_str(&format!("{sources:?}"));
+    spec.says("from", &sources);
     let looked_for = if table.get("rows").is_some() || table.get("cols").is_some() {
         rows(loader, &what, entry, table, &mut spec)
     } else {
@@ -67,7 +79,7 @@ fn find(loader: &mut Loader, entry: &Entry) -> Option<Find> {
     }
     Some(Find {
         name: entry.key.clone(),
-        extract: loader.extract(spec, sources, looked_for?),
+        extract: loader.extract(spec.0, sources, looked_for?),
         optional: optional.unwrap_or_default(),
         absent: absent.unwrap_or_default(),
         text: conditions::written(loader, &what, &entry.node),
@@ -83,7 +95,7 @@ fn says_something(loader: &mut Loader, what: &str, entry: &Entry, table: &Table)
     }
 }
 
-fn rows(loader: &mut Loader, what: &str, entry: &Entry, table: &Table, spec: &mut String) -> Option<What> {
+fn rows(loader: &mut Loader, what: &str, entry: &Entry, table: &Table, spec: &mut Spec) -> Option<What> {
     for key in ["css", "xml", "regex", "attr", "all"] {
         if let Some(stray) = table.get(key) {
             let hint = format!("write it in a column: `cols.NAME = {{ {key} = … }}`");
@@ -104,7 +116,7 @@ fn rows(loader: &mut Loader, what: &str, entry: &Entry, table: &Table, spec: &mu
     Some(What::Rows { rows: selector?, cols: columns.into_iter().collect::<Option<_>>()? })
 }
 
-fn column(loader: &mut Loader, entry: &Entry, spec: &mut String) -> Option<Column> {
+fn column(loader: &mut Loader, entry: &Entry, spec: &mut Spec) -> Option<Column> {
     let what = format!("cols.{}", entry.key);
     let Some(table) = entry.node.table() else {
         let hint = format!("write `{what} = {{ css = \"…\", attr = \"…\" }}`");
@@ -112,19 +124,19 @@ fn column(loader: &mut Loader, entry: &Entry, spec: &mut String) -> Option<Colum
         return None;
     };
     loader.strict(table, COLUMN_KEYS, &format!("`{what}`"));
-    spec.push_str(&format!("|{:?}", entry.key));
+    spec.says("column", &entry.key);
     let optional = table.get("optional").and_then(|entry| loader.flag("optional", &entry.node)).unwrap_or_default();
-    spec.push_str(if optional { "?" } else { "!" });
+    spec.says("optional", &optional);
     let pick = pick_of(loader, table, true, spec)?;
     Some(Column { name: entry.key.clone(), pick, optional })
 }
 
-fn pick(loader: &mut Loader, table: &Table, spec: &mut String) -> Option<Pick> {
+fn pick(loader: &mut Loader, table: &Table, spec: &mut Spec) -> Option<Pick> {
     pick_of(loader, table, false, spec)
 }
 
 /// `css`, `xml`, `regex`, `attr`, `all`. In a column the row is the element where no `css` names another.
-fn pick_of(loader: &mut Loader, table: &Table, in_row: bool, spec: &mut String) -> Option<Pick> {
+fn pick_of(loader: &mut Loader, table: &Table, in_row: bool, spec: &mut Spec) -> Option<Pick> {
     let markup = match (table.get("css"), table.get("xml")) {
         (Some(_), Some(xml)) => {
             let hint = "a source is one or the other: keep the one that fits".to_owned();
@@ -152,7 +164,7 @@ fn pick_of(loader: &mut Loader, table: &Table, in_row: bool, spec: &mut String) 
         None => None,
     };
     let all = table.get("all").and_then(|entry| loader.flag("all", &entry.node)).unwrap_or_default();
-    spec.push_str(&format!("|{attr:?}|{:?}|{all}", regex.as_ref().map(Regex::as_str)));
+    spec.says("pick", &(&attr, regex.as_ref().map(Regex::as_str), all));
     Some(Pick { markup: markup?, attr, regex, all })
 }
 
@@ -166,9 +178,9 @@ fn expression(loader: &mut Loader, node: &Node) -> Option<Regex> {
 }
 
 /// A selector, its fault shown where it is.
-pub(super) fn css(loader: &mut Loader, what: &str, node: &Node, spec: &mut String) -> Option<Selector> {
+pub(super) fn css(loader: &mut Loader, what: &str, node: &Node, spec: &mut Spec) -> Option<Selector> {
     let text = loader.text(what, node)?;
-    spec.push_str(&format!("|css {text:?}"));
+    spec.says("css", &text);
     match Selector::parse(&text) {
         Ok(selector) => Some(selector),
         Err(fault) => {
@@ -176,13 +188,9 @@ pub(super) fn css(loader: &mut Loader, what: &str, node: &Node, spec: &mut Strin
                 Some((part, hint)) => (format!("{part} is no CSS selector"), Some(hint.to_owned())),
                 None => (fault, None),
             };
-            let part = text.char_indices().map(|(start, _)| start).find_map(|start| {
-                let mut ends = text.char_indices().map(|(end, _)| end).filter(|end| *end > start);
-                let whole = (start > 0).then_some(text.len());
-                ends.find(|end| message.starts_with(&format!("{:?} in ", &text[start..*end])))
-                    .or_else(|| whole.filter(|end| message.starts_with(&format!("{:?} in ", &text[start..*end]))))
-                    .map(|end| start..end)
-            });
+            // Where the part at fault has characters to escape, the whole is shown.
+            let part = message.strip_prefix('"').and_then(|rest| rest.split_once("\" in ")).map(|(part, _)| part);
+            let part = part.and_then(|part| text.find(part).map(|start| start..start + part.len()));
             let at = part.map_or(node.at, |range| loader.inside(node, range));
             loader.report.error(at, message, hint);
             None
@@ -191,14 +199,14 @@ pub(super) fn css(loader: &mut Loader, what: &str, node: &Node, spec: &mut Strin
 }
 
 /// An XML path, its fault shown where it is.
-fn xml(loader: &mut Loader, node: &Node, spec: &mut String) -> Option<XmlPath> {
+fn xml(loader: &mut Loader, node: &Node, spec: &mut Spec) -> Option<XmlPath> {
     let text = loader.text("xml", node)?;
-    spec.push_str(&format!("|xml {text:?}"));
+    spec.says("xml", &text);
     match XmlPath::parse(&text) {
         Ok(path) => Some(path),
         Err(fault) => {
-            let rest =
-                text.char_indices().map(|(at, _)| at).find(|at| fault.ends_with(&format!(" at {:?}", &text[*at..])));
+            let rest = fault.rsplit_once(" at \"").and_then(|(_, rest)| text.strip_suffix(rest.strip_suffix('"')?));
+            let rest = rest.map(str::len);
             let at = rest.map_or(node.at, |start| loader.inside(node, start..text.len()));
             let hint =
                 "paths know `/a/b`, `//b`, `*`, `[2]`, `[@x='y']`, and at their end `/@x` or `/text()`".to_owned();

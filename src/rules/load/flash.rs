@@ -46,10 +46,18 @@ pub(super) fn table(loader: &mut Loader, entry: &Entry) -> Option<Flash> {
 fn page(loader: &mut Loader, node: &Node) -> Vec<(String, crate::exchange::Selector)> {
     let Some(table) = loader.table("page", node) else { return Vec::new() };
     let boxes = table.entries.iter().filter_map(|entry| {
-        let selector = find::css(loader, &format!("page.{}", entry.key), &entry.node, &mut String::new())?;
+        let selector = find::css(loader, &format!("page.{}", entry.key), &entry.node, &mut find::Spec::default())?;
         Some((entry.key.clone(), selector))
     });
     boxes.collect()
+}
+
+/// Warns of a `flash` in a table of `any` or `none` that only a page can answer.
+pub(super) fn in_table(loader: &mut Loader, entry: &Entry) {
+    if !loader.flash_levels.is_empty() && !loader.flash_cookie {
+        let hint = "write it in the rule itself: only there a rule waits for the session's next page".to_owned();
+        loader.report.warn(entry.at, "this never holds, for no cookie carries the messages of this shop", hint);
+    }
 }
 
 /// `flash = "success"`, a list of levels, `{ level, text }` or a list of those; `true`: any, `false`: none.
@@ -88,7 +96,9 @@ fn wanted(loader: &mut Loader, node: &Node) -> Option<FlashWanted> {
                 loader.report.error(node.at, "an empty table says nothing", HINT.to_owned());
             }
             let get = |key: &str| table.get(key).map(|entry| &entry.node);
-            get("level").iter().for_each(|node| known_level(loader, node));
+            if let Some(node) = get("level") {
+                known_level(loader, node);
+            }
             let level = get("level").and_then(|node| matcher(loader, "flash.level", node, Typing::Text));
             let text = get("text").and_then(|node| matcher(loader, "flash.text", node, Typing::Text));
             Some(FlashWanted { level, text })

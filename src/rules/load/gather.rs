@@ -7,8 +7,8 @@ use super::report::At;
 use super::tree::{Entry, Table, Toml};
 
 const KEYS: Keys = Keys {
-    known: &["shop", "flash", "vars", "event", "part", "webhook", "key"],
-    later: &["session", "learn", "access"],
+    known: &["shop", "session", "flash", "vars", "event", "learn", "part", "access", "webhook", "key"],
+    later: &[],
 };
 
 /// Most characters of a NAME.
@@ -19,12 +19,18 @@ const NAME_CHARS: usize = 100;
 pub(super) struct Gathered<'t> {
     /// `[shop]`.
     pub(super) shop: Option<&'t Entry>,
+    /// `[session]`.
+    pub(super) session: Option<&'t Entry>,
     /// `[flash]`.
     pub(super) flash: Option<&'t Entry>,
     /// Entries of `[vars]`.
     pub(super) vars: Vec<&'t Entry>,
     /// `[event.NAME]`.
     pub(super) events: Vec<&'t Entry>,
+    /// `[learn.NAME]`.
+    pub(super) learns: Vec<&'t Entry>,
+    /// `[access.NAME]`.
+    pub(super) access: Vec<&'t Entry>,
     /// `[part.NAME]`.
     pub(super) parts: Vec<&'t Entry>,
     /// `[webhook.NAME]`.
@@ -48,6 +54,7 @@ pub(super) fn gather<'t>(loader: &mut Loader, files: &'t [Table]) -> Gathered<'t
                 }
                 match top.key.as_str() {
                     "shop" => gathered.shop = gathered.shop.or(Some(top)),
+                    "session" => gathered.session = gathered.session.or(Some(top)),
                     "flash" => gathered.flash = gathered.flash.or(Some(top)),
                     _ => loader.not_yet(top.at, &format!("[{}]", top.key)),
                 }
@@ -57,13 +64,16 @@ pub(super) fn gather<'t>(loader: &mut Loader, files: &'t [Table]) -> Gathered<'t
             "part" => gathered.parts.extend(named(loader, top, true)),
             "webhook" => gathered.webhooks.extend(named(loader, top, true)),
             "key" => gathered.keys.extend(named(loader, top, true)),
-            "learn" | "access" => loader.not_yet(top.at, &format!("[{}.NAME]", top.key)),
+            "learn" => gathered.learns.extend(named(loader, top, true)),
+            "access" => gathered.access.extend(named(loader, top, true)),
             _ => loader.unknown(top, KEYS, "a rules file"),
         }
     }
-    let kinds: [(&str, &Vec<&Entry>); 5] = [
+    let kinds: [(&str, &Vec<&Entry>); 7] = [
         ("variable", &gathered.vars),
         ("event", &gathered.events),
+        ("learn rule", &gathered.learns),
+        ("access", &gathered.access),
         ("part", &gathered.parts),
         ("webhook", &gathered.webhooks),
         ("key", &gathered.keys),

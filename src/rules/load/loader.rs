@@ -14,6 +14,7 @@ use super::super::rule::{Extract, Place};
 use super::duration;
 use super::escapes;
 use super::report::{At, Report};
+use super::scoped::Scoped;
 use super::tree::{Entry, Node, Table, Toml};
 
 /// State of one load.
@@ -27,10 +28,14 @@ pub(super) struct Loader {
     pub(super) vars: Map<String, Value>,
     /// `[shop] charset`, in which path templates are read.
     pub(super) charset: &'static Encoding,
+    /// What `then`, `access` and `session` mean where expressions stand now.
+    pub(super) scoped: Scoped,
     /// Finds by all that tells two apart.
     pub(super) extracts: HashMap<String, Arc<Extract>>,
     /// Whether there is a [flash].
     pub(super) has_flash: bool,
+    /// Whether it names a cookie.
+    pub(super) flash_cookie: bool,
     /// The levels its `page` names.
     pub(super) flash_levels: Vec<String>,
 }
@@ -54,7 +59,9 @@ impl Loader {
             charset: encoding_rs::UTF_8,
             extracts: HashMap::new(),
             has_flash: false,
+            flash_cookie: false,
             flash_levels: Vec::new(),
+            scoped: Scoped::default(),
         }
     }
 
@@ -212,6 +219,7 @@ impl Loader {
         }
         let (expr, faults) = compile(&mut self.expressions, &text);
         self.expression_faults(node, faults);
+        self.scoped(node, expr.into_iter());
         expr
     }
 
@@ -223,6 +231,8 @@ impl Loader {
         let text = self.text(what, node)?;
         let (template, faults) = self.expressions.template(&text, scope);
         self.expression_faults(node, faults);
+        let holes: Vec<Expr> = template.iter().flat_map(Template::holes).collect();
+        self.scoped(node, holes.into_iter());
         template
     }
 

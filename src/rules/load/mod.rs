@@ -4,6 +4,8 @@
 //! name, `parts` lays parts under rules; then each reader (`event`, `shop`, `webhook`) compiles its tables with the
 //! typed, strict reading of `loader`. `never` looks for what loads but cannot work.
 
+mod access;
+mod bound;
 mod conditions;
 mod duration;
 mod escapes;
@@ -20,12 +22,15 @@ mod parts;
 mod path;
 mod receiver;
 mod report;
+mod scoped;
 mod shop;
+mod stateful;
 mod status;
 mod syntax;
 mod tree;
 mod url;
 mod values;
+mod wait;
 mod webhook;
 
 use crate::diagnostic::{Diagnostic, nearest};
@@ -33,10 +38,12 @@ use crate::model::glob;
 
 use super::expr::ExpressionsBuilder;
 use super::index::Index;
-use super::rule::{EventRule, Flash, KeyConfig, Ruleset, Shop, WebhookConfig};
+use super::rule::{AccessConfig, EventRule, Flash, KeyConfig, RuleKind, Ruleset, SessionConfig, Shop, WebhookConfig};
+use event::Of;
 use gather::Gathered;
 use loader::Loader;
 use report::Report;
+use scoped::{Scoped, Then};
 use tree::{Entry, Node};
 
 /// One file of a rules directory.
@@ -78,8 +85,10 @@ pub fn load(files: &[SourceFile]) -> Loaded {
 /// What the tables came to.
 struct Compiled {
     shop: Shop,
+    session: SessionConfig,
     flash: Option<Flash>,
     events: Vec<EventRule>,
+    access: Vec<AccessConfig>,
     webhooks: Vec<WebhookConfig>,
     keys: Vec<KeyConfig>,
 }
@@ -91,30 +100,55 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
     shop::vars(loader, &gathered.vars, gathered.shop);
     let (mut shop, off) = gathered.shop.map_or_else(Default::default, |entry| shop::shop(loader, entry));
     shop.vars.clone_from(&loader.vars);
+    // Where TOML could not read all, [session] may stand there.
+    loader.scoped.session = gathered.session.is_some() || loader.report.any_broken();
+    let session = gathered.session.map_or_else(SessionConfig::default, |entry| stateful::session(loader, entry));
+    let mut access: Vec<_> = gathered.access.iter().filter_map(|entry| access::access(loader, entry)).collect();
+    access.sort_by(|a, b| a.name.cmp(&b.name));
     let flash = gathered.flash.and_then(|entry| flash::table(loader, entry));
     loader.has_flash = gathered.flash.is_some();
+    loader.flash_cookie = flash.as_ref().is_some_and(|flash| flash.cookie.is_some());
     loader.flash_levels = flash.iter().flat_map(|flash| &flash.page).map(|(level, _)| level.clone()).collect();
     for part in &gathered.parts {
         if let Some(table) = loader.table(&format!("part.{}", part.key), &part.node) {
             check_part(loader, part, table);
         }
     }
-    let mut events = Vec::new();
+    let (mut events, mut triggers) = (Vec::new(), Vec::new());
     for entry in &gathered.events {
         let Some(table) = loader.table(&format!("event.{}", entry.key), &entry.node) else { continue };
         loader.strict(table, event::KEYS, "an event");
         let merged = parts::merge(loader, table, &gathered.parts);
-        events.push(event::event(loader, entry, &merged, false));
+        let scoped = Scoped { then: wait::then(&merged), ..loader.scoped };
+        let mut rule = loader.within(scoped, |loader| event::event(loader, entry, &merged, Of::Event));
+        triggers.extend(wait::waits(loader, entry, &merged, &mut rule, &access));
+        find::unused(loader, merged.table.get("find").map(|entry| &entry.node), &rule.finds);
+        events.push(rule);
+    }
+    for entry in &gathered.learns {
+        let Some(table) = loader.table(&format!("learn.{}", entry.key), &entry.node) else { continue };
+        loader.strict(table, stateful::LEARN_KEYS, "a learn rule");
+        let merged = parts::merge(loader, table, &gathered.parts);
+        let mut rule = event::event(loader, entry, &merged, Of::Learn);
+        rule.stateful.kind = RuleKind::Learn;
+        events.push(rule);
     }
     switch_off(loader, &mut events, &off);
-    // Stable: within one file rules keep their order, and files come in the order of their paths.
-    events.sort_by_key(|event| std::cmp::Reverse(event.priority));
+    in_order(&mut events);
+    triggers.retain(|trigger| events.iter().any(|event| event.is_event() && event.name == trigger.name));
+    events.extend(triggers);
     let mut webhooks: Vec<_> = gathered.webhooks.iter().filter_map(|entry| webhook::webhook(loader, entry)).collect();
     webhooks.sort_by(|a, b| a.name.cmp(&b.name));
     let mut keys: Vec<_> = gathered.keys.iter().filter_map(|entry| webhook::key(loader, entry)).collect();
     keys.sort_by(|a, b| a.name.cmp(&b.name));
     one_default(loader, &gathered.keys);
-    Compiled { shop, flash, events, webhooks, keys }
+    Compiled { shop, session, flash, events, access, webhooks, keys }
+}
+
+/// Higher priority first, then by file and place in it.
+fn in_order(events: &mut [EventRule]) {
+    let place = |event: &EventRule| (std::cmp::Reverse(event.priority), event.place.file.clone(), event.place.line);
+    events.sort_by_cached_key(place);
 }
 
 /// A part is read like a rule, so that its faults show even where nobody uses it.
@@ -126,7 +160,8 @@ fn check_part(loader: &mut Loader, part: &Entry, table: &tree::Table) {
     loader.strict(table, event::KEYS, "a part");
     let mut merged = parts::Merged::default();
     merged.lay(table);
-    event::event(loader, part, &merged, true);
+    let scoped = Scoped { then: Then::Known, ..loader.scoped };
+    loader.within(scoped, |loader| event::event(loader, part, &merged, Of::Part));
 }
 
 /// `[shop] off`: rules that fit one of the patterns are left out.
@@ -161,8 +196,9 @@ fn one_default(loader: &mut Loader, keys: &[&Entry]) {
 }
 
 fn ruleset(compiled: Compiled, expressions: ExpressionsBuilder) -> Ruleset {
-    let Compiled { shop, flash, events, webhooks, keys } = compiled;
+    let Compiled { shop, session, flash, mut events, access, webhooks, keys } = compiled;
     let expressions = expressions.build(&shop);
+    stateful::late(&mut events, &expressions);
     let index = Index::build(&events, &expressions);
-    Ruleset { shop, flash, events, webhooks, keys, expressions, index }
+    Ruleset { shop, session, flash, events, access, webhooks, keys, expressions, index }
 }

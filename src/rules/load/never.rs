@@ -13,18 +13,19 @@ const SAVED: [&str; 3] = ["created", "updated", "restored"];
 
 /// Warns of what cannot work.
 pub(super) fn tell(loader: &mut Loader, events: &[EventRule], webhooks: &[WebhookConfig], gathered: &Gathered<'_>) {
-    if events.is_empty() && !loader.report.any_broken() && !loader.report.has_errors() {
+    let none = !events.iter().any(EventRule::is_event);
+    if none && !loader.report.any_broken() && !loader.report.has_errors() {
         let hint = "write an [event.NAME] table, or take a pack with `shopbell init`";
         let fault = Diagnostic::of_file(".", "there are no events: nothing will be delivered").hint(hint).warning();
         loader.report.push_whole(fault);
     }
-    for event in events {
+    for event in events.iter().filter(|event| event.is_event()) {
         let Some(entry) = gathered.events.iter().find(|entry| entry.key == event.name) else { continue };
         if let Some(why) = never(event) {
             loader.report.warn(entry.at, format!("event `{}` can never match: {why}", event.name), None);
         }
     }
-    if events.is_empty() || loader.report.any_broken() {
+    if none || loader.report.any_broken() {
         return;
     }
     for webhook in webhooks.iter().filter(|webhook| !webhook.topics.is_empty()) {
@@ -133,6 +134,7 @@ fn is_several(subject: &Subject) -> bool {
         | Subject::ResponseHeader(_)
         | Subject::ResponseCookie(_)
         | Subject::Json(_)
+        | Subject::Session(_)
         | Subject::ResponseJson(_) => true,
         Subject::Query(path)
         | Subject::Form(path)

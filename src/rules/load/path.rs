@@ -148,8 +148,13 @@ pub(super) fn is_name(text: &str) -> bool {
     begins && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
+/// Whether a text is a path with or without a query, of this server and no other.
+pub(super) fn is_target(text: &str) -> bool {
+    text.starts_with('/') && !text.starts_with("//") && !text.contains(['#', '\\']) && !text.contains(char::is_control)
+}
+
 /// Fills in `{$name}` from the variables.
-fn fill(loader: &mut Loader, text: &str, offset: usize, node: &Node) -> Option<String> {
+pub(super) fn fill(loader: &mut Loader, text: &str, offset: usize, node: &Node) -> Option<String> {
     let mut filled = String::new();
     let mut rest = text;
     let mut whole = true;

@@ -27,8 +27,29 @@ pub(super) fn filled(loader: &mut Loader, what: &str, node: &Node) -> Option<Str
 }
 
 /// A literal, `{ env = "…" }` or `{ file = "…" }`.
-pub(super) fn secret(loader: &mut Loader, node: &Node) -> Option<SecretSource> {
-    source(loader, "secret", "a secret", node)
+pub(super) fn secret(loader: &mut Loader, what: &str, node: &Node) -> Option<SecretSource> {
+    const SOURCES: Keys = Keys { known: &["env", "file"], later: &[] };
+    const HINT: &str = "write a text, { env = \"NAME\" } or { file = \"path\" }";
+    match &node.toml {
+        Toml::Text(_) => filled(loader, what, node).map(|text| SecretSource::Literal(Secret::new(text))),
+        Toml::Table(table) => {
+            loader.strict(table, SOURCES, &format!("`{what}`"));
+            match table.entries.as_slice() {
+                [entry] if entry.key == "env" => filled(loader, "env", &entry.node).map(SecretSource::Env),
+                [entry] if entry.key == "file" => filled(loader, "file", &entry.node).map(SecretSource::File),
+                [_] => None,
+                _ => {
+                    loader.report.error(node.at, "a secret has one source", HINT.to_owned());
+                    None
+                }
+            }
+        }
+        // What was found is not shown: it may be the secret.
+        _ => {
+            loader.report.error(node.at, format!("`{what}` must be a string or a table"), HINT.to_owned());
+            None
+        }
+    }
 }
 
 fn source(loader: &mut Loader, what: &str, called: &str, node: &Node) -> Option<SecretSource> {
@@ -77,7 +98,8 @@ fn old_secret(loader: &mut Loader, list: &Node, node: &Node, hint: &str) -> Opti
         return None;
     };
     loader.strict(table, KEYS, "`secret_previous`");
-    let secret = required(loader, node, table, "secret_previous", "secret").and_then(|node| secret(loader, node));
+    let secret =
+        required(loader, node, table, "secret_previous", "secret").and_then(|node| secret(loader, "secret", node));
     let until =
         required(loader, node, table, "secret_previous", "until").and_then(|node| moment(loader, "until", node));
     Some(OldSecretSource { secret: secret?, until: until? })
@@ -155,7 +177,7 @@ pub(super) fn alert(loader: &mut Loader, node: &Node) -> Option<AlertSource> {
     let table = loader.table("alert", node)?;
     loader.strict(table, KEYS, "`alert`");
     let url = required(loader, node, table, "alert", "url").and_then(|node| url::http(loader, "alert.url", node));
-    let secret = required(loader, node, table, "alert", "secret").and_then(|node| secret(loader, node));
+    let secret = required(loader, node, table, "alert", "secret").and_then(|node| secret(loader, "secret", node));
     Some(AlertSource { place: loader.place(node.at), url: url?, secret: secret? })
 }
 

@@ -6,8 +6,10 @@ use super::loader::{Loader, one_of};
 use super::tree::{Node, Table, Toml};
 
 /// Roots a wholesale copy may start from.
-const COPY_ROOTS: [&str; 11] =
-    ["form", "json", "query", "params", "response", "location", "referer", "item", "find", "field", "graphql"];
+const COPY_ROOTS: [&str; 13] = [
+    "form", "json", "query", "params", "response", "location", "referer", "item", "find", "field", "graphql",
+    "session", "then",
+];
 
 /// A table of values under `payload` or `facts`.
 pub(super) fn tree(loader: &mut Loader, what: &str, node: &Node, scope: Scope) -> Vec<(String, ValueTree)> {
@@ -88,10 +90,6 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
         return None;
     };
     let root = parts.first().map_or("", String::as_str);
-    if matches!(root, "session" | "then") {
-        loader.not_yet(node.at, &format!("`payload_from = \"{root}\"`"));
-        return None;
-    }
     if !COPY_ROOTS.contains(&root) {
         let near = crate::diagnostic::nearest(root, COPY_ROOTS);
         let hint = near
@@ -99,11 +97,17 @@ fn source(loader: &mut Loader, text: String, node: &Node) -> Option<SourcePath> 
         loader.report.error(node.at, format!("nothing can be copied from `{root}`"), hint);
         return None;
     }
+    if root == "then" && parts.len() > 1 {
+        let inner = Node { at: node.at, toml: Toml::Text(parts[1..].join(".")) };
+        source(loader, parts[1..].join("."), &inner)?;
+        return Some(SourcePath { text, parts });
+    }
     let second = parts.get(1).map(String::as_str);
     let fault = match root {
         "response" if second != Some("json") => Some("only `response.json` holds tables"),
+        "then" => Some("name a part of it: `then.form`, `then.response.json`"),
         "find" => match second {
-            Some(name) => loader.expressions.name_find(name).err().map(|()| "no such `find` is defined"),
+            Some(name) => (!loader.expressions.name_find(name)).then_some("no such `find` is defined"),
             None => Some("name one of them: `find.NAME`"),
         },
         "field" | "graphql" if !matches!(second, Some("args" | "data")) => {

@@ -85,7 +85,7 @@ pub(super) fn webhook(loader: &mut Loader, entry: &Entry) -> Option<WebhookConfi
         title: get("name").and_then(|node| loader.text("name", node)),
         topics: get("topic").map_or_else(Vec::new, |node| topics(loader, node)),
         url: get("url").and_then(|node| url::http(loader, "url", node)).unwrap_or_default(),
-        secret: get("secret").and_then(|node| secret(loader, node)),
+        secret: get("secret").and_then(|node| secret(loader, "secret", node)),
         old_secrets: get("secret_previous").map_or_else(Vec::new, |node| receiver::old_secrets(loader, node)),
         tls: get("tls").and_then(|node| receiver::tls(loader, node)),
         api_version: get("api_version").and_then(|node| api_version(loader, node)).unwrap_or(Webhook::API_VERSION),
@@ -127,7 +127,9 @@ pub(super) fn key(loader: &mut Loader, entry: &Entry) -> Option<KeyConfig> {
         name: entry.key.clone(),
         place: loader.place(entry.at),
         key: get("key").and_then(|node| filled(loader, "key", node)).unwrap_or_default(),
-        secret: get("secret").and_then(|n| secret(loader, n)).unwrap_or(SecretSource::Literal(Secret::default())),
+        secret: get("secret")
+            .and_then(|n| secret(loader, "secret", n))
+            .unwrap_or(SecretSource::Literal(Secret::default())),
         permission: permission.unwrap_or_else(|| "read".to_owned()),
         default: get("default").and_then(|node| loader.flag("default", node)).unwrap_or_default(),
     })

@@ -62,6 +62,17 @@ pub(in super::super) fn decide<'r>(rule: &'r EventRule, scene: Scene<'_>) -> Dec
             Truth::Open(_) => open = Some(graver(open, (truth, Some(Cause::Condition(condition))))),
         }
     }
+    let tables = tables(rule, scene);
+    match tables.0 {
+        Truth::Holds => open.unwrap_or((Truth::Holds, None)),
+        Truth::Fails => tables,
+        Truth::Open(_) => graver(open, tables),
+    }
+}
+
+/// `any` and `none` of a rule.
+pub(super) fn tables<'r>(rule: &'r EventRule, scene: Scene<'_>) -> Decision<'r> {
+    let mut open = None;
     for (at, group) in rule.any.iter().enumerate() {
         let truth = group_holds(group, scene);
         match truth {

@@ -12,7 +12,7 @@ use super::fit::Why;
 use super::flash::Flashed;
 use super::graphql::Operations;
 use super::look::{Look, Stage, look};
-use super::sight::Sight;
+use super::sight::{Scene, Sight};
 use super::whole::{Standing, stand};
 
 /// Characters shown of a value that was found.
@@ -53,15 +53,19 @@ impl Ruleset {
                     let found = "no cookie came: it waits for the session's next page".to_owned();
                     first = first.or(Some(Failure { wanted, found }));
                 }
-                Standing::Not((_, Some(cause))) => first = first.or_else(|| Some(tell(rule, cause, &sight))),
-                Standing::Not((_, None)) => {}
+                Standing::Not((_, Some(cause)), field) => {
+                    let scene = Scene { field: field.as_deref(), ..sight.scene_of(Stage::Whole, rule) };
+                    first = first.or_else(|| Some(tell(rule, cause, scene)));
+                }
+                Standing::Not((_, None), _) => {}
             }
         }
         first
     }
 }
 
-fn tell(rule: &EventRule, cause: Cause<'_>, sight: &Sight<'_>) -> Failure {
+fn tell(rule: &EventRule, cause: Cause<'_>, scene: Scene<'_>) -> Failure {
+    let sight = scene.sight;
     let exchange = sight.reading.exchange();
     let (wanted, found) = match cause {
         Cause::End => {
@@ -78,9 +82,7 @@ fn tell(rule: &EventRule, cause: Cause<'_>, sight: &Sight<'_>) -> Failure {
             let status = exchange.response.as_ref().map_or("no answer".to_owned(), |r| r.status.as_u16().to_string());
             (format!("status = {}", ranges.join(", ")), status)
         }
-        Cause::Condition(condition) => {
-            (condition.text.clone(), found(&look(&condition.subject, sight.scene_of(Stage::Whole, rule))))
-        }
+        Cause::Condition(condition) => (condition.text.clone(), found(&look(&condition.subject, scene))),
         Cause::Any(at) => {
             let tables = rule.any.get(at).map(Vec::as_slice).unwrap_or_default();
             let shown: Vec<String> = tables.iter().map(|table| braces(table)).collect();
@@ -170,9 +172,15 @@ pub(super) fn undecided(why: Why, cause: Option<Cause<'_>>) -> String {
     };
     match why {
         Why::Damaged(damage) => {
-            format!("{what} cannot be decided, so the rule did not match: the body is {}", damage.as_str())
+            let flash = |condition: &Condition| condition.subject == Subject::Flash;
+            let cookie = matches!(cause, Some(Cause::Condition(condition)) if flash(condition));
+            let part = if cookie { "cookie" } else { "body" };
+            format!("{what} cannot be decided, so the rule did not match: the {part} is {}", damage.as_str())
         }
-        Why::NotYet | Why::NextPage => format!("{what} cannot be decided yet"),
+        Why::NotYet => format!("{what} cannot be decided yet"),
+        Why::NextPage => {
+            format!("{what} cannot be decided, so the rule did not match: no cookie came with its messages")
+        }
     }
 }
 

@@ -32,11 +32,11 @@ pub(in super::super) enum Why {
 }
 
 impl Why {
-    /// Of two that keep a rule open the graver: with damage it never matches, and before all has come nothing is decided.
+    /// Of two that keep a rule open the graver: with damage it never matches, and what the next page shows comes last of all.
     fn weight(self) -> u8 {
         match self {
-            Self::NextPage => 0,
-            Self::NotYet => 1,
+            Self::NotYet => 0,
+            Self::NextPage => 1,
             Self::Damaged(_) => 2,
         }
     }

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::exchange::{Damage, FlashMessage, Page, Part, Reading};
 
-use super::super::rule::{Flash, FlashWanted, Matcher};
+use super::super::rule::{EventRule, Flash, FlashWanted, Matcher, Ruleset, Subject};
 use super::fit::{Truth, Why, matches_text};
+use super::sight::Found;
 
 /// Boxes read of one page for each level.
 const MAX_BOXES: usize = 100;
@@ -27,8 +28,7 @@ impl Flashed {
         if self.messages.is_empty() && self.open.is_some() {
             return None;
         }
-        let table = |message: &FlashMessage| json!({ "level": message.level, "text": message.text });
-        Some(Arc::new(self.messages.iter().map(table).collect()))
+        Some(value(&self.messages))
     }
 
     /// Whether the messages fit. What is not among those that are known may be among the others.
@@ -42,6 +42,36 @@ impl Flashed {
             Some(why) if !fits => Truth::Open(why),
             _ => Truth::from(fits == wanted),
         }
+    }
+}
+
+fn value(messages: &[FlashMessage]) -> Arc<Value> {
+    let table = |message: &FlashMessage| json!({ "level": message.level, "text": message.text });
+    Arc::new(messages.iter().map(table).collect())
+}
+
+impl Found {
+    /// Lays the messages that the next page showed under the root `flash`.
+    pub fn set_flash(&mut self, messages: &[FlashMessage]) {
+        self.flash = Some(value(messages));
+    }
+}
+
+impl EventRule {
+    /// Whether messages fit the rule's own `flash`: all that a rule that waits for the next page still asks.
+    pub fn flash_fits(&self, messages: Vec<FlashMessage>) -> bool {
+        let flashed = Flashed { messages, open: None };
+        let mut own = self.conditions.iter().filter(|condition| condition.subject == Subject::Flash);
+        own.all(|condition| flashed.fits(&condition.matcher) == Truth::Holds)
+    }
+}
+
+impl Ruleset {
+    /// The messages that the exchange's answer shows, if it is a page that can be read: a rule that waits for the session's
+    /// next page is decided by them.
+    pub fn shown_flash(&self, reading: &Reading) -> Option<Vec<FlashMessage>> {
+        let table = self.flash.as_ref().filter(|table| !table.page.is_empty())?;
+        reading.response_html().ok().map(|page| table.boxes(page))
     }
 }
 

@@ -66,7 +66,8 @@ impl Subject {
             | Self::ResponseBody
             | Self::ResponseJson(_)
             | Self::Graphql(..)
-            | Self::Find(_) => Stage::Whole,
+            | Self::Find(_)
+            | Self::Session(_) => Stage::Whole,
         }
     }
 }
@@ -100,6 +101,7 @@ pub(super) fn look<'a>(subject: &Subject, scene: Scene<'a>) -> Look<'a> {
             Part::NotThis => Look::WrongKind,
         },
         Subject::ResponseJson(path) => json(reading.response_json(), path),
+        Subject::Session(path) => scene.memory.map_or(Look::NotYet, |memory| tree(memory, path)),
         Subject::Status => match &reading.exchange().response {
             Some(response) => Look::Status(response.status.as_u16()),
             None => Look::WrongKind,

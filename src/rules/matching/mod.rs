@@ -12,6 +12,7 @@ mod fit;
 mod flash;
 mod graphql;
 mod look;
+mod memory;
 mod nested;
 mod sight;
 mod whole;
@@ -21,14 +22,16 @@ use crate::exchange::{Damage, Part, Reading};
 use super::derive::Note;
 use super::index::Candidates;
 use super::path::segments;
-use super::rule::Ruleset;
+use super::rule::{EventRule, Ruleset};
 
 pub(super) use decide::{captures, decide, table};
+use extract::Outcome;
 pub use failure::Failure;
 pub(super) use fit::Truth;
 use fit::text_of;
 use look::Root;
 pub(super) use look::Stage;
+pub(super) use memory::{bound_hold, holds};
 pub use sight::Found;
 pub(super) use sight::Sight;
 use whole::{Standing, stand};
@@ -38,7 +41,8 @@ use whole::{Standing, stand};
 pub struct Matched {
     /// Index of the rule, and its captures in the same order as [`Ruleset::events`].
     pub rules: Vec<MatchedRule>,
-    /// Rules that match but for their `flash`: no cookie came, so the session's next page has to show the messages.
+    /// Rules that match but for their own `flash`: no cookie came, so the session's next page has to show the messages
+    /// ([`Ruleset::shown_flash`], [`EventRule::flash_fits`]).
     pub waiting: Vec<MatchedRule>,
     /// Things an operator should know (a body that was cut kept a rule from matching).
     pub notes: Vec<Note>,
@@ -80,19 +84,33 @@ impl Ruleset {
                 found,
             };
             for standing in stand(rule, &sight) {
+                if let Standing::Fits(_) | Standing::Waits(_) = standing {
+                    matched.notes.extend(missing(rule, &sight));
+                }
                 match standing {
                     Standing::Fits(found) => matched.rules.push(hit(found)),
                     Standing::Waits(found) => matched.waiting.push(hit(found)),
-                    Standing::Not((Truth::Open(why), cause)) => {
+                    Standing::Not((Truth::Open(why), cause), _) => {
                         let text = failure::undecided(why, cause);
                         matched.notes.push(Note { rule: rule.name.clone(), text });
                     }
-                    Standing::Not(_) => {}
+                    Standing::Not(..) => {}
                 }
             }
         }
         matched
     }
+}
+
+/// Finds a rule does without because their source is damaged.
+fn missing<'r>(rule: &'r EventRule, sight: &'r Sight<'_>) -> impl Iterator<Item = Note> + 'r {
+    rule.finds.iter().filter(|find| find.optional).filter_map(|find| match sight.find(&find.extract) {
+        Outcome::Damaged(damage) => {
+            let text = format!("`find.{}` is undefined: the body is {}", find.name, damage.as_str());
+            Some(Note { rule: rule.name.clone(), text })
+        }
+        _ => None,
+    })
 }
 
 /// The texts a form field has, for the index; `Err` where that cannot be said for sure.

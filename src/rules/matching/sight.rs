@@ -18,13 +18,16 @@ use super::look::Stage;
 /// Pages parsed of other texts than the body, kept for other finds in the same text.
 const MAX_PAGES: usize = 16;
 
+/// A page parsed, or why it cannot be.
+type Parsed = Rc<Result<Page, Damage>>;
+
 /// One exchange.
 pub(in super::super) struct Sight<'a> {
     pub(in super::super) reading: &'a Reading,
     flash_table: Option<&'a Flash>,
     flashed: OnceCell<Flashed>,
     operations: OnceCell<Operations>,
-    pages: RefCell<Vec<(String, Rc<Result<Page, Damage>>)>>,
+    pages: RefCell<Vec<(String, Parsed)>>,
     found: RefCell<HashMap<usize, Outcome>>,
 }
 
@@ -40,6 +43,8 @@ pub(in super::super) struct Scene<'a> {
     pub(in super::super) field: Option<&'a Value>,
     /// What its finds gave, once they have been asked.
     pub(in super::super) finds: Option<&'a [(String, Outcome)]>,
+    /// What is remembered of the visitor, once state is asked.
+    pub(in super::super) memory: Option<&'a Value>,
 }
 
 impl<'a> Sight<'a> {
@@ -52,7 +57,7 @@ impl<'a> Sight<'a> {
 
     /// The exchange up to a stage, for conditions outside of rules.
     pub(in super::super) fn scene(&'a self, stage: Stage) -> Scene<'a> {
-        Scene { sight: self, stage, rule: None, field: None, finds: None }
+        Scene { sight: self, stage, rule: None, field: None, finds: None, memory: None }
     }
 
     /// The same for a rule.
@@ -81,7 +86,7 @@ impl<'a> Sight<'a> {
     }
 
     /// A text that is no body, as a page; equal texts are parsed once.
-    pub(super) fn page_of(&self, text: &str) -> Rc<Result<Page, Damage>> {
+    pub(super) fn page_of(&self, text: &str) -> Parsed {
         if let Some((_, page)) = self.pages.borrow().iter().find(|(known, _)| known == text) {
             return Rc::clone(page);
         }

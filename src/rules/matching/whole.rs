@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::super::rule::{EventRule, Find, GraphqlOk, GraphqlRule};
-use super::decide::{Cause, Decision, decide};
+use super::decide::{Cause, Decision, decide, tables};
 use super::extract::Outcome;
 use super::fit::{Truth, Why};
 use super::graphql::{FieldRun, Operations};
@@ -16,14 +18,14 @@ pub(in super::super) enum Standing<'r> {
     Fits(Found),
     /// All but its `flash` holds, and that shows on the session's next page.
     Waits(Found),
-    /// It does not match.
-    Not(Decision<'r>),
+    /// It does not match, for this root field if it is about one.
+    Not(Decision<'r>, Option<Arc<Value>>),
 }
 
 /// How a rule stands, once for each GraphQL root field it is about, else once.
 pub(in super::super) fn stand<'r>(rule: &'r EventRule, sight: &Sight<'_>) -> Vec<Standing<'r>> {
     let Some(graphql) = &rule.graphql else { return vec![once(rule, sight, None)] };
-    let not = |truth| vec![Standing::Not((truth, Some(Cause::Graphql(graphql))))];
+    let not = |truth| vec![Standing::Not((truth, Some(Cause::Graphql(graphql))), None)];
     match sight.operations() {
         Operations::None => not(Truth::Fails),
         Operations::Damaged(damage) => not(Truth::Open(Why::Damaged(*damage))),
@@ -42,27 +44,35 @@ fn about(graphql: &GraphqlRule, run: &FieldRun) -> bool {
 }
 
 fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> Standing<'r> {
-    if let Some(decision) = run.and_then(|run| gone(rule, run)) {
-        return Standing::Not(decision);
-    }
     let field = run.map(|run| Arc::clone(&run.value));
+    if let Some(decision) = run.and_then(|run| gone(rule, run)) {
+        return Standing::Not(decision, field);
+    }
     let scene = Scene { field: field.as_deref(), ..sight.scene_of(Stage::Whole, rule) };
     let mut decision = decide(rule, scene);
     if decided(decision.0) {
-        return Standing::Not(decision);
+        return Standing::Not(decision, field);
     }
     let mut outcomes = Vec::with_capacity(rule.finds.len());
     for find in &rule.finds {
         let outcome = sight.find(&find.extract);
         if let Some(truth) = missed(find, &outcome) {
-            return Standing::Not((truth, Some(Cause::Find(find))));
+            return Standing::Not((truth, Some(Cause::Find(find))), field);
         }
         outcomes.push((find.name.clone(), outcome));
     }
-    if decision.0 == Truth::Open(Why::NotYet) {
+    if decision.0 != Truth::Holds {
         decision = decide(rule, Scene { finds: Some(&outcomes), ..scene });
         if decided(decision.0) {
-            return Standing::Not(decision);
+            return Standing::Not(decision, field);
+        }
+    }
+    let waits = decision.0 == Truth::Open(Why::NextPage);
+    if waits {
+        // What else the tables say of this exchange is not known any more when the page comes.
+        let tables = tables(rule, Scene { finds: Some(&outcomes), ..scene });
+        if tables.0 == Truth::Open(Why::NextPage) {
+            return Standing::Not(tables, field);
         }
     }
     let finds = outcomes.into_iter().filter_map(|(name, outcome)| match outcome {
@@ -70,7 +80,7 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
         _ => None,
     });
     let found = Found { finds: finds.collect(), field, flash: sight.flashed().value() };
-    if decision.0 == Truth::Open(Why::NextPage) { Standing::Waits(found) } else { Standing::Fits(found) }
+    if waits { Standing::Waits(found) } else { Standing::Fits(found) }
 }
 
 /// Nothing that is still to come changes it.
@@ -92,13 +102,11 @@ fn gone<'r>(rule: &'r EventRule, run: &FieldRun) -> Option<Decision<'r>> {
 /// Why a find keeps its rule from matching, if it does.
 fn missed(find: &Find, outcome: &Outcome) -> Option<Truth> {
     match outcome {
-        Outcome::Found(_) if find.absent => Some(Truth::Fails),
+        Outcome::Found(_) => find.absent.then_some(Truth::Fails),
         Outcome::Nothing if find.absent => None,
-        Outcome::Found(_) => None,
-        Outcome::Nothing | Outcome::NoSource if find.optional => None,
+        // The rule lives without it. Who reads what is damaged is told that it is missing.
+        _ if find.optional => None,
         Outcome::Nothing | Outcome::NoSource => Some(Truth::Fails),
-        // The rule lives without it; who uses it is told that it is missing.
-        Outcome::Damaged(_) if find.optional => None,
         Outcome::Damaged(damage) => Some(Truth::Open(Why::Damaged(*damage))),
     }
 }

@@ -48,6 +48,8 @@ pub enum Subject {
     ResponseBody,
     /// A value in the response's JSON.
     ResponseJson(JsonPath),
+    /// A value in what is remembered of the visitor.
+    Session(JsonPath),
     /// The response's status, in a table of `any` or `none` ([`EventRule::status`](super::EventRule::status) is the rule's own).
     Status,
     /// The flash messages that the answer added.

@@ -4,6 +4,7 @@ mod condition;
 mod find;
 mod flash;
 mod graphql;
+mod stateful;
 mod value;
 mod webhook;
 
@@ -19,6 +20,7 @@ pub use condition::{Condition, JsonPath, Matcher, Op, Subject, UrlPart};
 pub use find::{Column, Extract, Find, Markup, Pick, Source, What};
 pub use flash::{Flash, FlashWanted};
 pub use graphql::{FieldPart, GraphqlOk, GraphqlRule};
+pub use stateful::{AccessConfig, Awaited, Bound, GetPart, Login, Once, RuleKind, SessionConfig, Stateful, Wait};
 pub use value::{KeySource, PayloadMode, SourcePath, ValueTree};
 pub use webhook::{AlertSource, KeyConfig, OldSecretSource, SecretSource, TlsSource, WebhookConfig};
 
@@ -27,10 +29,15 @@ pub use webhook::{AlertSource, KeyConfig, OldSecretSource, SecretSource, TlsSour
 pub struct Ruleset {
     /// `[shop]`.
     pub shop: Shop,
+    /// `[session]`.
+    pub session: SessionConfig,
     /// `[flash]`.
     pub flash: Option<Flash>,
-    /// `[event.NAME]` in order of evaluation: priority (higher first), file path, place in the file.
+    /// `[event.NAME]` and `[learn.NAME]` in order of evaluation: priority (higher first), file path, place in the file. At
+    /// the end what the waits of event rules wait for ([`Stateful::kind`] tells which is which).
     pub events: Vec<EventRule>,
+    /// `[access.NAME]` in name order.
+    pub access: Vec<AccessConfig>,
     /// `[webhook.NAME]` in name order.
     pub webhooks: Vec<WebhookConfig>,
     /// `[key.NAME]` in name order.
@@ -130,6 +137,8 @@ pub struct EventRule {
     pub facts: Vec<(String, ValueTree)>,
     /// `arg` of an action.
     pub arg: Option<ValueTree>,
+    /// What it remembers and waits for.
+    pub stateful: Stateful,
 }
 
 /// One `METHOD[|METHOD] PATH` of `on`.

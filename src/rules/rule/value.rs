@@ -38,6 +38,13 @@ pub struct SourcePath {
     pub parts: Vec<String>,
 }
 
+impl SourcePath {
+    /// Whether it copies from the exchange a rule waits for.
+    pub fn is_late(&self) -> bool {
+        self.parts.first().is_some_and(|root| root == "then")
+    }
+}
+
 /// `payload_mode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PayloadMode {

@@ -3,6 +3,7 @@
 mod derive;
 mod load;
 mod matching;
+mod stateful;
 mod suggest; // a recording to proposals
 
 use shopbell::diagnostic::Diagnostic;

@@ -182,12 +182,9 @@ async fn visitors_and_waits_are_remembered_and_forgotten() {
         uid,
         at: Timestamp::from_millis(1),
         rule: "order".into(),
-        ruleset: String::new(),
         deadline: Timestamp::from_millis(5),
         session: "s".into(),
-        missing: "the next page".into(),
-        values: serde_json::Map::new(),
-        stored: serde_json::Map::new(),
+        ..Pending::default()
     };
     let until = Timestamp::from_millis(77);
     let puts = vec![

@@ -70,12 +70,11 @@ async fn fill(store: &Store) -> Vec<Seq> {
             uid: shopbell::id::EventUid([id.as_bytes()[0]; 16]),
             at: Timestamp::from_millis(NOW),
             rule: "r".to_owned(),
-            ruleset: String::new(),
             deadline: Timestamp::from_millis(NOW),
             session: String::new(),
             missing: "x".to_owned(),
             values,
-            stored: serde_json::Map::new(),
+            ..Pending::default()
         };
         let pend = Write::Pending { uid: pending.uid, pending: Some(Box::new(pending.clone())) };
         let entries = vec![about("order", &order, email), EventEntry::Pending(Box::new(pending))];

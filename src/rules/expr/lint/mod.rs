@@ -2,6 +2,7 @@
 //! tree, which has no promise of stability.
 
 mod kinds;
+mod paths;
 mod syntax;
 
 use std::ops::Range;
@@ -21,6 +22,8 @@ use kinds::{is_number, is_small_number, is_text};
 pub(super) struct Linted {
     /// What the expression reads.
     pub(super) reads: Reads,
+    /// The paths it names.
+    pub(super) paths: Vec<Vec<String>>,
     /// Faults and warnings, in the order of the source.
     pub(super) faults: Vec<ExprFault>,
     /// Roots it names that mean something only in some rules.
@@ -157,6 +160,7 @@ impl Walk<'_> {
 
     /// A variable with what stands behind it: `location.query.route`.
     fn path(&mut self, expr: &Expr<'_>) {
+        self.found.paths.extend(paths::path(expr));
         let Some((root, root_range, child)) = self.root_of(expr) else { return };
         match root {
             "response" => self.response(child.as_ref().map(|(name, _)| name.as_str())),
@@ -237,8 +241,6 @@ impl Walk<'_> {
                 },
                 "item" | "index" => fault(format!("`{word}` is known only where the rule has `for_each`"))
                     .hint("add `for_each = \"…\"`"),
-                _ if names::NOT_YET.contains(&word) => fault(format!("`{word}` is not available yet"))
-                    .hint("this part of the rule language is not built in this version"),
                 _ if names::functions(self.scope).contains(&word) => {
                     fault(format!("`{word}` is a function")).hint(format!("call it: `{word}(…)`"))
                 }

@@ -45,10 +45,6 @@ fn faults_name_the_place_and_the_cure() {
         ("knwon('a', 1)", "0..5 unknown function `knwon` (did you mean `known`?)"),
         ("money(form.x)", "0..5 `money` is a filter, not a function (write `value | money`)"),
         ("item.id == 'a'", "0..4 `item` is known only where the rule has `for_each` (add `for_each = \"…\"`)"),
-        (
-            "session.me.email == 'a'",
-            "0..7 `session` is not available yet (this part of the rule language is not built in this version)",
-        ),
         ("location.qery.a == 'b'", "9..13 `location` has no `qery` (did you mean `location.query`?)"),
         (
             "form.a == 10",

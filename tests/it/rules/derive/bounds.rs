@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use shopbell::exchange::{Damage, ReadOptions, Reading, Timestamp};
 use shopbell::model::{Identity, Write};
-use shopbell::rules::{Derived, MemoryState, Ruleset};
+use shopbell::rules::{Derived, MemoryState, OpenWaits, Ruleset};
 
 use super::{at, post, rule};
 use crate::rules::ruleset;
 
 fn derive(rules: &Ruleset, exchange: shopbell::exchange::Exchange) -> Derived {
     let reading = Reading::new(exchange, ReadOptions::default());
-    let candidates = rules.wants(&reading.exchange().request).expect("a rule wants it");
+    let candidates = rules.wants(&reading.exchange().request, &OpenWaits::default()).expect("a rule wants it");
     let matched = rules.matches(&reading, &candidates);
     rules.derive(&reading, &matched, &MemoryState::default(), Timestamp::from_millis(0))
 }
@@ -29,7 +29,7 @@ fn absence_is_not_concluded_from_a_body_that_was_cut() {
     exchange.request_body.bytes = exchange.request_body.bytes.slice(..8);
     exchange.request_body.damage = Some(Damage::Cut);
     let derived = derive(&rules, exchange);
-    assert!(derived.events.is_empty());
+    assert!(derived.steps.is_empty());
     assert_eq!(
         notes(&derived),
         ["did not match: `when` reads `form`, which is longer than the capture limit (shop.toml:1)"]
@@ -48,7 +48,7 @@ fn a_record_too_large_to_remember_keeps_its_dates_only() {
         let _ = write!(text, "{:x}", state >> 32);
     }
     let derived = derive(&rules, at(post(&format!("text={text}")).exchange(), 0));
-    assert!(derived.events[0].body.get().contains(&text), "the event itself is whole");
+    assert!(derived.steps[0].drafts()[0].body.get().contains(&text), "the event itself is whole");
     let [Write::Known { identity: Identity::Id(id), known: Some(known), .. }] = derived.writes.as_slice() else {
         panic!("{:?}", derived.writes)
     };
@@ -72,7 +72,7 @@ fn work_and_output_are_bounded() {
     ] {
         let rules = rule(&format!("topic = 'product.updated'\nid = '1'\npayload.a = \"{value}\"\npayload.b = 1"));
         let derived = derive(&rules, at(post(&body).exchange(), 0));
-        assert_eq!(derived.events[0].body.get().matches("\"b\":1").count(), 1, "{value}");
+        assert_eq!(derived.steps[0].drafts()[0].body.get().matches("\"b\":1").count(), 1, "{value}");
         assert!(notes(&derived)[0].contains(wanted), "{value}: {:?}", notes(&derived));
     }
     // One value of nearly the largest size, in many fields: the body is refused, and nothing is remembered of it.
@@ -82,7 +82,7 @@ fn work_and_output_are_bounded() {
     }
     let rules = rule(&format!("topic = 'product.updated'\nid = '1'\n{many}"));
     let derived = derive(&rules, at(post(&body).exchange(), 0));
-    assert!(derived.events.is_empty() && derived.writes.is_empty());
+    assert!(derived.steps.is_empty() && derived.writes.is_empty());
     assert_eq!(notes(&derived), ["no event product.updated: its body is larger than 16777216 bytes"]);
 }
 
@@ -90,7 +90,7 @@ fn work_and_output_are_bounded() {
 fn an_id_as_long_as_a_body_is_refused() {
     let rules = rule("topic = 'product.updated'\nid = '{{ form.id }}'\nkey.k = '{{ form.id }}'");
     let derived = derive(&rules, at(post(&format!("id={}", "9".repeat(5000))).exchange(), 0));
-    assert!(derived.events.is_empty() && derived.writes.is_empty());
+    assert!(derived.steps.is_empty() && derived.writes.is_empty());
     assert!(notes(&derived)[0].starts_with("id: it is longer than 512 bytes"), "{:?}", notes(&derived));
 }
 
@@ -122,7 +122,7 @@ url = 'https://d.example/'
     );
     let wanting = |body: &str| {
         let derived = derive(&rules, at(post(body).exchange(), 0));
-        let (webhooks, notes) = rules.wanting(&derived.events[0]);
+        let (webhooks, notes) = rules.wanting(&derived.steps[0].drafts()[0]);
         let names: Vec<_> = webhooks.iter().map(|at| rules.webhooks[*at].name.clone()).collect();
         (names.join(" "), notes.len())
     };
@@ -140,8 +140,8 @@ fn state_is_asked_as_often_as_a_rule_needs_but_not_without_end() {
     );
     let ids = (1..=1000).map(|id| format!("ids%5B%5D={id}")).collect::<Vec<_>>().join("&");
     let derived = derive(&rules, at(post(&ids).exchange(), 0));
-    assert_eq!((derived.events.len(), notes(&derived)), (1000, Vec::new()));
-    assert!(derived.events[999].body.get().contains("\"many\":3"));
+    assert_eq!((derived.drafts().count(), notes(&derived)), (1000, Vec::new()));
+    assert!(derived.drafts().nth(999).unwrap().body.get().contains("\"many\":3"));
 
     let many = (0..45).map(|id| format!("known('p', {id})")).collect::<Vec<_>>().join(" or ");
     let rules = rule(&format!("topic = 'product.updated'\nid = '1'\npayload.a = \"{{{{ {many} }}}}\""));
@@ -153,6 +153,6 @@ fn state_is_asked_as_often_as_a_rule_needs_but_not_without_end() {
 fn more_items_than_the_bound_give_no_events_at_all() {
     let rules = rule("topic = 'product.deleted'\nfor_each = 'range(10001)'\nid = '{{ item }}'");
     let derived = derive(&rules, at(post("x=1").exchange(), 0));
-    assert!(derived.events.is_empty());
+    assert!(derived.drafts().next().is_none());
     assert!(notes(&derived)[0].contains("more than 10000 items"), "{:?}", notes(&derived));
 }

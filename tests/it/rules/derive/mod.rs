@@ -2,11 +2,14 @@
 
 mod bodies;
 mod bounds;
+mod finds;
+mod flash;
+mod graphql;
 mod identity;
 mod rules;
 
 use shopbell::exchange::{Exchange, ReadOptions, Reading, Timestamp};
-use shopbell::rules::{MemoryState, Replay, Ruleset};
+use shopbell::rules::{MemoryState, OpenWaits, Replay, Ruleset};
 
 use super::{Seen, ruleset};
 
@@ -48,7 +51,7 @@ fn play(rules: &Ruleset, exchanges: &[Seen<'_>]) -> String {
 }
 
 /// A body less its four dates, which have tests of their own.
-fn without_dates(body: &str) -> String {
+pub(super) fn without_dates(body: &str) -> String {
     let mut body: serde_json::Value = serde_json::from_str(body).expect("a body is JSON");
     if let Some(map) = body.as_object_mut() {
         for name in ["date_created", "date_created_gmt", "date_modified", "date_modified_gmt"] {
@@ -73,7 +76,7 @@ fn check(rows: &[(&str, &str, &str)]) {
 /// The bodies of one exchange on empty state.
 fn bodies(rules: &Ruleset, seen: &Seen<'_>) -> Vec<String> {
     let reading = Reading::new(at(seen.exchange(), 0), ReadOptions::default());
-    let mut candidates = rules.wants(&reading.exchange().request).expect("a rule wants it");
+    let mut candidates = rules.wants(&reading.exchange().request, &OpenWaits::default()).expect("a rule wants it");
     rules.narrow(
         &mut candidates,
         &reading.exchange().request,
@@ -81,5 +84,5 @@ fn bodies(rules: &Ruleset, seen: &Seen<'_>) -> Vec<String> {
     );
     let matched = rules.matches(&reading, &candidates);
     let derived = rules.derive(&reading, &matched, &MemoryState::default(), reading.exchange().at);
-    derived.events.iter().map(|draft| draft.body.get().to_owned()).collect()
+    derived.drafts().map(|draft| draft.body.get().to_owned()).collect()
 }

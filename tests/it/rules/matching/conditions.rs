@@ -1,7 +1,7 @@
 //! What conditions hold of what exchanges.
 
 use shopbell::exchange::{CapturedBody, Damage, End, Exchange, ReadOptions, Reading};
-use shopbell::rules::{Candidates, Matched};
+use shopbell::rules::{Candidates, Matched, OpenWaits};
 
 use super::super::{Seen, ruleset};
 
@@ -14,7 +14,7 @@ fn matched(conditions: &str, exchange: &Exchange) -> Matched {
     let rules = ruleset(&format!("[event.rule]\n{on}topic = \"a.b\"\nid = \"1\"\n{conditions}\n"));
     let reading = Reading::new(exchange.clone(), ReadOptions::default());
     let all = rules.matches(&reading, &Candidates { rules: vec![0] });
-    let Some(mut candidates) = rules.wants(&exchange.request) else {
+    let Some(mut candidates) = rules.wants(&exchange.request, &OpenWaits::default()) else {
         assert!(all.rules.is_empty(), "the request's head lost a match of {conditions}");
         return all;
     };

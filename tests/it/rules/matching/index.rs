@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
-use shopbell::rules::{Candidates, Need};
+use shopbell::rules::{Candidates, Need, OpenWaits};
 
 use super::super::{Seen, ruleset};
 
@@ -25,7 +25,7 @@ fn other_rules_bring_no_candidates() {
     text += &rule("all", "on = 'POST /**'");
     let rules = ruleset(&text);
     let names = |request| {
-        let candidates = rules.wants(&Seen { request, ..Seen::default() }.request_head());
+        let candidates = rules.wants(&Seen { request, ..Seen::default() }.request_head(), &OpenWaits::default());
         let rules = candidates.unwrap_or_default().rules.into_iter().map(|at| rules.events[at as usize].name.clone());
         rules.collect::<Vec<_>>()
     };
@@ -72,7 +72,7 @@ fn what_a_head_decides_narrows_and_what_it_cannot_decide_stays() {
     };
     for (conditions, wanted, need) in rows {
         let rules = ruleset(&rule("r", &format!("on = 'POST /x'\n{conditions}")));
-        let candidates = rules.wants(&seen.request_head());
+        let candidates = rules.wants(&seen.request_head(), &OpenWaits::default());
         assert_eq!(candidates.is_some(), wanted, "{conditions}");
         let mut candidates = candidates.unwrap_or_default();
         assert_eq!(rules.narrow(&mut candidates, &seen.request_head(), &seen.response_head()), need, "{conditions}");
@@ -85,7 +85,9 @@ fn ignored_requests_are_dropped_unseen() {
     let text =
         "[shop]\nignore = [{ headers.user-agent = { contains = 'bot' }, query.a = 1 }, { host = 'old.example' }]\n";
     let rules = ruleset(&(text.to_owned() + &rule("r", "on = 'GET /**'")));
-    let wants = |request, headers| rules.wants(&Seen { request, headers, ..Seen::default() }.request_head()).is_some();
+    let wants = |request, headers| {
+        rules.wants(&Seen { request, headers, ..Seen::default() }.request_head(), &OpenWaits::default()).is_some()
+    };
     assert!(!wants("GET /?a=1", &[("user-agent", "a bot")]));
     assert!(wants("GET /?a=2", &[("user-agent", "a bot")]));
     assert!(wants("GET /?a=1", &[]));
@@ -146,7 +148,7 @@ proptest! {
                 .filter(|(_, template)| fits(&template[1..].split('/').collect::<Vec<_>>(), &split))
                 .map(|(number, _)| number)
                 .collect();
-            let found = rules.wants(&seen.request_head()).unwrap_or_default();
+            let found = rules.wants(&seen.request_head(), &OpenWaits::default()).unwrap_or_default();
             prop_assert_eq!(&found.rules, &expected, "{}", path);
             // What the tree says, the template itself says too, captures and all.
             let all = Candidates { rules: (0..u32::try_from(templates.len()).expect("few")).collect() };
@@ -178,7 +180,7 @@ proptest! {
             // Every rule asked for itself, without the index.
             let alone = |number: &u32| rules.failure(*number as usize, &seen.reading()).is_none();
             let expected: Vec<u32> = (0..u32::try_from(rows.len()).expect("few")).filter(alone).collect();
-            let candidates = rules.wants(&seen.request_head()).unwrap_or_default();
+            let candidates = rules.wants(&seen.request_head(), &OpenWaits::default()).unwrap_or_default();
             let matched: Vec<u32> = rules.matches(&seen.reading(), &candidates).rules.iter().map(|r| r.rule).collect();
             prop_assert_eq!(matched, expected, "{}", request);
         }
