@@ -3,6 +3,7 @@
 mod derive;
 mod load;
 mod matching;
+mod packs;
 mod stateful;
 mod suggest; // a recording to proposals
 
