@@ -13,7 +13,8 @@ use super::{Seen, rendered};
 
 fn packs() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
-    let mut packs: Vec<PathBuf> = fs::read_dir(root).expect("rules/").map(|entry| entry.expect("an entry").path()).collect();
+    let mut packs: Vec<PathBuf> =
+        fs::read_dir(root).expect("rules/").map(|entry| entry.expect("an entry").path()).collect();
     packs.retain(|path| path.is_dir());
     packs.sort();
     assert!(!packs.is_empty());
