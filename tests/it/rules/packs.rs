@@ -30,7 +30,9 @@ fn loaded(pack: &Path) -> Ruleset {
 
 #[test]
 fn packs_load_without_faults_and_warnings() {
-    packs().iter().for_each(|pack| drop(loaded(pack)));
+    for pack in packs() {
+        loaded(&pack);
+    }
 }
 
 #[test]
@@ -80,7 +82,9 @@ fn events(ruleset: &Ruleset, case: CaseText) -> Vec<ReplayedEvent> {
         }
     }
     let mut keep = |(found, _): (Vec<ReplayedEvent>, _)| {
-        found.into_iter().for_each(|event| events.entry(event.seq).or_default().push(event));
+        for event in found {
+            events.entry(event.seq).or_default().push(event);
+        }
     };
     for (seq, (t, mut exchange)) in exchanges.into_iter().enumerate() {
         exchange.at = time.next(t);
