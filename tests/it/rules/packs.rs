@@ -62,8 +62,8 @@ fn outcome(ruleset: &Ruleset, case: CaseText) -> Result<(), String> {
     let wanted: Vec<Value> = lines.map(|line| serde_json::from_str(line).expect("an event a line")).collect();
     let got: Vec<Value> = events(ruleset, case).iter().map(shown).collect();
     let same = wanted.len() == got.len() && wanted.iter().zip(&got).all(|(wanted, got)| is_part(wanted, got));
-    let listed = |events: &[Value]| events.iter().map(|event| format!("  {event}\n")).collect::<String>();
-    if same { Ok(()) } else { Err(format!("expected:\n{}got:\n{}", listed(&wanted), listed(&got))) }
+    let listed = |events: &[Value]| events.iter().map(|event| format!("  {event}")).collect::<Vec<_>>().join("\n");
+    if same { Ok(()) } else { Err(format!("expected:\n{}\ngot:\n{}", listed(&wanted), listed(&got))) }
 }
 
 /// The events of a case, in the order of the exchanges that caused them.
