@@ -1,6 +1,9 @@
 //! What the store has done since the process started.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::shared::Shared;
 
 /// Counters of a store; read them with [`Counters::get`].
 #[derive(Debug, Default)]
@@ -29,6 +32,8 @@ pub struct Counters {
     pub sync_errors: AtomicU64,
     /// Places where damage was found.
     pub damages: AtomicU64,
+    /// Reads and writes somebody waits for now: a gauge.
+    pub in_progress: AtomicU64,
 }
 
 impl Counters {
@@ -39,5 +44,22 @@ impl Counters {
 
     pub(super) fn add(counter: &AtomicU64, count: u64) {
         counter.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// One read or write under way, counted as long as it lives.
+#[derive(Debug)]
+pub(super) struct InProgress(Arc<Shared>);
+
+impl InProgress {
+    pub(super) fn new(shared: &Arc<Shared>) -> Arc<Self> {
+        Counters::add(&shared.counters.in_progress, 1);
+        Arc::new(Self(shared.clone()))
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.counters.in_progress.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::counters::Counters;
+use super::counters::{Counters, InProgress};
 use super::erase::{self, Erase, Erased};
 use super::index;
 use super::journal::lock;
@@ -229,11 +229,14 @@ impl Store {
     async fn submit(&self, target: Target, ready: Ready) -> Result<Seq, StoreError> {
         let closed = || StoreError::Unavailable("the store is closed".to_owned());
         let queue = self.inner.queue.clone().ok_or_else(closed)?;
+        let in_progress = InProgress::new(&self.inner.shared);
         let (reply, answer) = oneshot::channel();
         let request = Request::Write { target, ready, reply };
         if matches!(self.inner.shared.clock, Clock::Simulated { .. }) {
             // Paused time stands still only while a blocking thread of the runtime works.
+            let waiting = in_progress.clone(); // also when the caller stops waiting
             let wait = move || {
+                let _waiting = waiting;
                 queue.blocking_send(request).ok()?;
                 answer.blocking_recv().ok()
             };
@@ -247,8 +250,13 @@ impl Store {
         &self,
         work: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let shared = self.inner.shared.clone();
-        let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+        let in_progress = InProgress::new(&self.inner.shared);
+        let (shared, working) = (self.inner.shared.clone(), in_progress.clone()); // also when the caller stops waiting
+        let work = move || {
+            let _working = working;
+            work(&shared)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|error| Err(StoreError::Unavailable(format!("a read was broken off: {error}"))))
     }
 }

@@ -13,7 +13,7 @@ use shopbell::deliver::{AnswerBody, BoxError, Client, Deliverer};
 use shopbell::id::{EventUid, Seq, WebhookId};
 use shopbell::model::record::{EventEntry, LogEntry};
 use shopbell::model::{Attempt, Event, Health, Identity, Outcome, Secret, Webhook};
-use shopbell::store::{LogLine, LogQuery, Options, Store};
+use shopbell::store::{Counters, LogLine, LogQuery, Options, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// 2026-11-03T16:07:00Z.
@@ -126,25 +126,29 @@ impl Rig {
         self.webhooks.send_replace(Arc::new(webhooks.into_iter().map(Arc::new).collect()));
     }
 
-    /// Runs the scheduler until it has nothing to do for now.
+    /// Runs the scheduler until it has nothing to do for now: the store's threads take the real time they take, so it
+    /// has had its turns only once they, too, have nothing to do.
     pub(super) async fn settle(&self) {
-        for _ in 0..20 {
+        let in_progress = &self.store.counters().in_progress;
+        let mut quiet = 0;
+        while quiet < 20 {
             self.deliverer.backlog(WebhookId(1)).await;
+            quiet = if Counters::get(in_progress) == 0 { quiet + 1 } else { 0 };
         }
     }
 
     /// Lets time run in steps until a POST comes.
     pub(super) async fn call_within(&mut self, limit: Duration) -> Call {
-        let step = limit / 40;
-        for turn in 0..2_000 {
+        for _ in 0..40 {
             self.settle().await;
             if let Some(call) = self.call_now() {
                 return call;
             }
-            // Later turns only give the store's thread the time it takes.
-            if turn < 40 {
-                tokio::time::advance(step).await;
-            }
+            tokio::time::advance(limit / 40).await;
+        }
+        self.settle().await;
+        if let Some(call) = self.call_now() {
+            return call;
         }
         panic!("no attempt within {limit:?}");
     }
