@@ -125,9 +125,13 @@ impl Scheduler {
         self.follow_webhooks().await;
         loop {
             self.look_at_clock();
+            // Here and not by the timer below alone, which a loop that is never idle might never come to.
+            if self.next_wake() <= self.now() {
+                self.wake_up().await;
+            }
+            self.start_commit();
             self.start_reads();
             self.start_attempts();
-            self.start_commit();
             let wake = self.means.clock.instant(self.next_wake());
             tokio::select! {
                 () = async { _ = shutdown.wait_for(|stop| *stop).await } => break,
@@ -138,7 +142,7 @@ impl Scheduler {
                 Ok(()) = self.head.changed() => self.look_at_journal(),
                 Ok(()) = self.webhooks.changed() => self.follow_webhooks().await,
                 Some(command) = inbox.recv() => self.obey(command),
-                () = tokio::time::sleep_until(wake) => self.wake_up().await,
+                () = tokio::time::sleep_until(wake) => {}
             }
         }
         drop(inbox);
