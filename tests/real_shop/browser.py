@@ -51,7 +51,7 @@ class Forms(html.parser.HTMLParser):
 
 class Browser:
     def __init__(self, port):
-        self.port, self.cookies, self.page, self.url, self.status = port, {}, "", "/", 0
+        self.port, self.cookies, self.page, self.url, self.status, self.follow = port, {}, "", "/", 0, True
 
     def request(self, method, url, body=None, headers=None):
         """One exchange, no redirect; reads the whole answer."""
@@ -79,7 +79,7 @@ class Browser:
         location = self.request(method, url, body, headers)
         first, self.url = self.status, url
         for _ in range(10):
-            if not location:
+            if not location or not self.follow:
                 return first
             parts = urllib.parse.urlsplit(location)
             self.url = urllib.parse.urlunsplit(("", "", parts.path, parts.query, ""))
@@ -89,13 +89,27 @@ class Browser:
     def get(self, url):
         return self.go("GET", url)
 
+    def post(self, url, **fields):
+        """A form that the page at hand does not have, as a second tab would send it."""
+        token = next(value for form in Forms(self.page).forms for name, value in form["fields"] if name == "csrfmiddlewaretoken")
+        body = urllib.parse.urlencode({"csrfmiddlewaretoken": token, **fields})
+        return self.go("POST", url, body, {"Content-Type": "application/x-www-form-urlencoded"})
+
+    def press(self, action):
+        """Sends the first form whose address holds `action` and is no form for a code."""
+        form = next(form for form in Forms(self.page).forms if action in form["action"] and not form["action"].endswith("/add/"))
+        return self.send(form, form["fields"])
+
     def submit(self, contains, fields=None, button=None):
-        """Sends the first form that has the field `contains` (and is no log-out button), with some fields filled in."""
+        """Sends the first form that has the field `contains`, "name" or "name=value" (and is no log-out button), with some
+        fields filled in."""
         forms = (form for form in Forms(self.page).forms if not form["action"].endswith(("/logout/", "/setlang/")))
-        form = next(form for form in forms if any(name == contains for name, _ in form["fields"]))
+        form = next(form for form in forms if any(contains in (name, f"{name}={value}") for name, value in form["fields"]))
         fields = dict(fields or {})
         sent = [(name, fields.pop(name, value)) for name, value in form["fields"]]
-        sent += list(fields.items()) + ([button] if button else [])
+        return self.send(form, sent + list(fields.items()) + ([button] if button else []))
+
+    def send(self, form, sent):
         action = urllib.parse.urljoin(self.url, form["action"] or self.url)
         if form["multipart"]:
             boundary = secrets.token_hex(12)

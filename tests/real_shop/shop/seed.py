@@ -1,4 +1,4 @@
-"""Rows a fresh shop needs: staff, a country, a product class, a category, a warehouse and two products."""
+"""Rows a fresh shop needs: staff, a country, a product class, a category, a warehouse, two products, an offer for vouchers."""
 import os
 from decimal import Decimal
 
@@ -28,3 +28,7 @@ for number in (1, 2):
     make("catalogue", "ProductCategory", product=book, category=books)
     make("partner", "StockRecord", product=book, partner=warehouse, partner_sku=f"W-{number}",
          price=Decimal(10 + number), num_in_stock=50)
+everything = make("offer", "Range", name="Everything", includes_all_products=True)
+condition = make("offer", "Condition", range=everything, type="Count", value=1)
+benefit = make("offer", "Benefit", range=everything, type="Percentage", value=10)
+make("offer", "ConditionalOffer", name="A tenth", offer_type="Voucher", condition=condition, benefit=benefit)
