@@ -1,5 +1,6 @@
 //! The composition root: the only place that knows every room. Build, run, drain.
 
+mod cases;
 mod error;
 mod metrics;
 mod process;
@@ -25,6 +26,7 @@ use crate::store::{self, Store, StoreError};
 use crate::tap::{Spawn, TapLayer};
 use tower_layer::Layer as _;
 
+pub use cases::{CaseFile, case_files};
 pub use error::AppError;
 use error::system;
 pub use process::{StopSignal, run};

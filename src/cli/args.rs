@@ -28,6 +28,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Write a commented rules directory to start from
     Init(InitArgs),
+    /// Run the cases beside the rules, and show where what came is not what is expected
+    Test(TestArgs),
     /// Run recorded exchanges through rules and print the events as JSON lines
     Replay(ReplayArgs),
     /// Propose rules from recorded exchanges, as a commented file to edit
@@ -88,18 +90,31 @@ pub(super) struct InitArgs {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct TestArgs {
+    /// Rules directories, whose cases are cases/**/*.txt [default: rules]; any other word is the name of a case or part of it
+    #[arg(value_name = "DIR|NAME")]
+    pub(super) what: Vec<PathBuf>,
+    /// Write what came into the cases that fail, as what they expect
+    #[arg(long)]
+    pub(super) update: bool,
+    /// Print one JSON object per case instead
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct ReplayArgs {
     /// The rules directory
     #[arg(long, env = "SHOPBELL_RULES", value_name = "DIR", default_value = "rules")]
     pub(super) rules: PathBuf,
-    /// Recorded exchanges, one JSON object a line; `-` reads them from stdin
+    /// A recording: JSON lines, a HAR file (.har) or a case (.txt); `-` reads JSON lines from stdin
     #[arg(long, value_name = "FILE")]
     pub(super) exchanges: PathBuf,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct SuggestArgs {
-    /// Recorded exchanges, one JSON object a line; `-` reads them from stdin
+    /// A recording: JSON lines, a HAR file (.har) or a case (.txt); `-` reads JSON lines from stdin
     #[arg(long, value_name = "FILE")]
     pub(super) exchanges: PathBuf,
     /// Write the rules to this new file instead of stdout

@@ -11,16 +11,19 @@ mod deliveries;
 mod delivery_args;
 pub mod demo;
 mod erase;
+mod exchanges;
 mod failure;
 mod init;
 mod log;
 mod output;
 mod replay;
+mod ruleset;
 mod run;
 mod runs;
 mod status;
 mod story;
 mod suggest;
+mod test;
 mod webhooks;
 
 use std::future::Future;
@@ -30,6 +33,9 @@ use clap::Parser as _;
 
 use args::{Cli, Command};
 use failure::Failure;
+
+/// What the first line of a recording begins with that `record` has written.
+const HEAD_MARK: &str = "{\"shopbell\":";
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -52,6 +58,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Suggest(args) => suggest::run(&args),
         Command::Log(args) => block_on(log::run(args)),

@@ -1,5 +1,6 @@
 //! The binary as people and scripts meet it: exit codes, stdout and stderr together.
 
+mod cases; // test
 mod deliveries; // the log, deliveries, runs, erase
 mod files; // check, init, replay: no process, no network
 mod refused;
@@ -73,6 +74,8 @@ fn demo_rules(dir: &Path) {
     fs::create_dir_all(dir).unwrap();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/demo")).unwrap() {
         let path = entry.unwrap().path();
-        fs::copy(&path, dir.join(path.file_name().unwrap())).unwrap();
+        if path.is_file() {
+            fs::copy(&path, dir.join(path.file_name().unwrap())).unwrap();
+        }
     }
 }

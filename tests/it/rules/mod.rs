@@ -3,6 +3,7 @@
 mod derive;
 mod load;
 mod matching;
+mod packs; // what is shipped in rules/
 mod stateful;
 mod suggest; // a recording to proposals
 
