@@ -28,6 +28,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Write a commented rules directory to start from
     Init(InitArgs),
+    /// Tell for each exchange which rules matched, what each value gave, and what keeps the others from matching
+    Explain(ExplainArgs),
     /// Run the cases beside the rules, and show where what came is not what is expected
     Test(TestArgs),
     /// Run recorded exchanges through rules and print the events as JSON lines
@@ -87,6 +89,31 @@ pub(super) struct InitArgs {
     /// The directory to make; it must be empty or not there yet
     #[arg(value_name = "DIR", default_value = "rules")]
     pub(super) dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ExplainArgs {
+    /// The rules directory
+    #[arg(long, env = "SHOPBELL_RULES", value_name = "DIR", default_value = "rules")]
+    pub(super) rules: PathBuf,
+    /// A recording: JSON lines, a HAR file (.har) or a case (.txt); `-` reads JSON lines from stdin
+    #[arg(long, value_name = "FILE")]
+    pub(super) exchanges: Option<PathBuf>,
+    /// Only this exchange, counted from 0, with all there is to say; those before it are still remembered
+    #[arg(long, value_name = "N")]
+    pub(super) seq: Option<usize>,
+    /// Only this rule
+    #[arg(long, value_name = "NAME")]
+    pub(super) rule: Option<String>,
+    /// So many rules that nearly match
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(super) near: usize,
+    /// Every exchange, and every rule whose path fits
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Print one JSON object per exchange instead, with everything in it
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::exchange::{CapturedBody, End, Exchange, PersistedDocuments, Reading, RequestHead, ResponseHead, Timestamp};
-use crate::model::{EventUid, GetPiece, LookUp, Pending, WaitsFor, glob};
+use crate::model::{EventUid, GetPiece, LookUp, Pending, WaitsFor, Write, glob};
 
 use super::charsets::HostCharsets;
 use super::derive::{Derived, Draft, Named, Note, Trace, Traced};
@@ -128,6 +128,12 @@ impl<'a> Replay<'a> {
     /// The recording is over: what still waits ends as its `else` says.
     pub fn finish(&mut self) -> Replayed {
         self.until(Timestamp::from_millis(i64::MAX)).into()
+    }
+
+    /// Writes that come from outside.
+    pub(super) fn seed(&mut self, writes: &[Write]) {
+        self.state.apply(writes);
+        self.open.apply(writes);
     }
 
     /// The next line is read; its waits are ended already ([`Replay::until`]).

@@ -1,6 +1,7 @@
 //! Files to diagnostics, exchanges to matches, matches to events.
 
 mod derive;
+mod explain;
 mod load;
 mod matching;
 mod packs; // what is shipped in rules/
