@@ -5,6 +5,7 @@
 //! its control socket (`control`); those that only look open the store themselves where no process runs.
 
 mod args;
+mod case;
 mod check;
 mod control;
 mod deliveries;
@@ -17,6 +18,7 @@ mod failure;
 mod init;
 mod log;
 mod output;
+mod record;
 mod replay;
 mod ruleset;
 mod run;
@@ -59,7 +61,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
-        Command::Explain(args) => explain::run(&args),
+        Command::Record(args) => block_on(record::run(args)),
+        Command::Explain(args) => block_on(explain::run(args)),
+        Command::Case(args) => case::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Suggest(args) => suggest::run(&args),

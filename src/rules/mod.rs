@@ -8,6 +8,7 @@ mod access;
 pub mod cases;
 mod charsets;
 mod derive;
+pub mod disguise;
 pub mod explain;
 pub mod expr;
 mod index;

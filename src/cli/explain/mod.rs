@@ -7,17 +7,32 @@ use std::io::{self, BufWriter, Write as _};
 
 use serde_json::json;
 
-use crate::exchange::Exchange;
+use crate::admin::SeenView;
+use crate::exchange::{Exchange, parse_line};
 use crate::rules::explain::{Explainer, Explanation, Outcome, Verdict};
 use crate::rules::{VirtualTime, answer_exchange};
 
-use super::args::ExplainArgs;
+use super::args::{ExplainArgs, Place};
+use super::control::Api;
 use super::exchanges::{Recorded, Source};
 use super::failure::Failure;
 use super::ruleset::ruleset;
 use cells::Page;
 
-pub(super) fn run(args: &ExplainArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: ExplainArgs) -> Result<(), Failure> {
+    let seen = if args.live.live { live(&args).await? } else { Vec::new() };
+    // Terminal, files and stdin are read and written without a runtime in between.
+    tokio::task::spawn_blocking(move || tell(&args, &seen)).await.unwrap_or(Err(Failure::Said))
+}
+
+/// The last exchanges of the running process.
+async fn live(args: &ExplainArgs) -> Result<Vec<SeenView>, Failure> {
+    let place = Place { data: args.live.data.clone(), rules: args.rules.clone() };
+    let query = format!("/v1/exchanges?last={}&raw={}", args.live.last, args.live.raw);
+    Api::running(&place).await?.get(&query).await
+}
+
+fn tell(args: &ExplainArgs, seen: &[SeenView]) -> Result<(), Failure> {
     let ruleset = ruleset(&args.rules)?;
     if let Some(name) = &args.rule {
         let known = ruleset.events.iter().map(|rule| rule.name.as_str());
@@ -27,11 +42,15 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failure> {
             return Err(Failure::Usage(format!("no rule in {} is named `{name}`{hint}", args.rules.display())));
         }
     }
-    let Some(exchanges) = &args.exchanges else {
-        return Err(Failure::Usage("name a recording with --exchanges".to_owned()));
-    };
     let mut telling = Telling::new(args, Explainer::new(&ruleset));
-    Source(exchanges).each(|recorded| telling.recorded(recorded))?;
+    match &args.exchanges {
+        Some(exchanges) => Source(exchanges).each(|recorded| telling.recorded(recorded))?,
+        None if seen.is_empty() => {
+            let text = "the process has seen no exchange yet that its rules care about";
+            return Err(Failure::Failed(text.to_owned()));
+        }
+        None => seen.iter().try_for_each(|seen| telling.seen(seen))?,
+    }
     telling.end()
 }
 
@@ -59,7 +78,8 @@ impl<'a> Telling<'a> {
         match recorded {
             Recorded::Exchange(line) => {
                 let at = self.time.next(line.t);
-                self.exchange(Exchange { at, ..line.exchange })
+                let told = self.exchange(Exchange { at, ..line.exchange })?;
+                self.gap(told)
             }
             Recorded::Answer { target, response, body } => {
                 let answer = answer_exchange(self.time.now(), response, body);
@@ -69,7 +89,30 @@ impl<'a> Telling<'a> {
         }
     }
 
-    fn exchange(&mut self, exchange: Exchange) -> Result<(), Failure> {
+    /// One of the running process, with what came of it there.
+    fn seen(&mut self, seen: &SeenView) -> Result<(), Failure> {
+        let line = parse_line(&seen.exchange)
+            .map_err(|fault| Failure::Failed(format!("the process sends an exchange that cannot be read: {fault}")))?;
+        let at = self.time.next(line.t);
+        let exchange = Exchange { at, ..line.exchange };
+        self.explainer.remember(&exchange, &seen.memory);
+        let told = self.exchange(exchange)?;
+        if told {
+            show::live(&mut self.page, seen)?;
+        }
+        self.gap(told)
+    }
+
+    /// A blank line behind what was told.
+    fn gap(&mut self, told: bool) -> Result<(), Failure> {
+        if told {
+            writeln!(self.page.out)?;
+        }
+        Ok(())
+    }
+
+    /// Explains it; true if it was told in text.
+    fn exchange(&mut self, exchange: Exchange) -> Result<bool, Failure> {
         let seq = self.seq;
         self.seq += 1;
         let mut explanation = self.explainer.exchange(seq, exchange);
@@ -77,22 +120,24 @@ impl<'a> Telling<'a> {
             explanation.rules.retain(|rule| rule.name == *name);
         }
         if self.args.seq.is_some_and(|wanted| wanted != seq) {
-            return Ok(());
+            return Ok(false);
         }
         if self.args.json {
             let line = serde_json::to_string(&explanation).unwrap_or_default();
             self.told += 1;
-            return Ok(writeln!(self.page.out, "{line}")?);
+            writeln!(self.page.out, "{line}")?;
+            return Ok(false);
         }
         self.between("its time was up", &explanation.before)?;
         if !self.is_worth_telling(&explanation) {
             self.quiet = Some((self.quiet.map_or(seq, |(first, _)| first), seq));
             self.keep_best(explanation);
-            return Ok(());
+            return Ok(false);
         }
         self.break_silence()?;
         self.told += 1;
-        self.tell(&explanation)
+        self.tell(&explanation)?;
+        Ok(true)
     }
 
     fn tell(&mut self, explanation: &Explanation) -> Result<(), Failure> {
@@ -152,6 +197,7 @@ impl<'a> Telling<'a> {
         if let (Some((_, best)), 0, Some(name)) = (self.best.take(), self.told, &self.args.rule) {
             writeln!(self.page.out, "{name} never matched, nor nearly; it came nearest here:\n")?;
             self.tell(&best)?;
+            self.gap(true)?;
         }
         Ok(self.page.out.flush()?)
     }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use anstyle::Style;
 use serde_json::Value;
 
+use crate::admin::SeenView;
+use crate::exchange::Damage;
 use crate::rules::explain::{EventReport, Explanation, Outcome, RuleReport, Verdict, WaitReport};
 use crate::rules::{Held, Traced, TracedEvent};
 
@@ -69,7 +71,7 @@ pub(super) fn exchange(page: &mut Page<impl Write>, told: &Explanation, width: W
         let near = told.nearest.as_ref().map_or_else(String::new, |near| format!("; the nearest is {near}"));
         page.line(&[(DIM, &format!("  · no rule has this path{near}"))], "")?;
     }
-    writeln!(page.out)
+    Ok(())
 }
 
 /// What was asked and answered, and by whom.
@@ -90,7 +92,8 @@ fn head(page: &mut Page<impl Write>, told: &Explanation) -> io::Result<()> {
                 text = format!("{text} {kind}, {} bytes", answered.bytes);
             }
             rows.push(Row::new("answer", text).style(style));
-            rows.extend(answered.damage.map(|damage| Row::new("", format!("its body is {damage}")).style(ODD)));
+            let damage = answered.damage.filter(|damage| page.whole || *damage != Damage::Unread.as_str());
+            rows.extend(damage.map(|damage| Row::new("", format!("its body is {damage}")).style(ODD)));
         }
     }
     if page.whole {
@@ -169,8 +172,7 @@ fn row(step: &Traced) -> Option<Row> {
                 (Some(given), None) => Row::new(place, given.to_string()),
             };
             // A constant says itself.
-            let constant =
-                given.as_ref().is_some_and(|given| given.as_str() == Some(source) || given.to_string() == *source);
+            let constant = given.as_ref().is_some_and(|given| plain(given) == *source);
             if constant { row } else { row.source(source) }
         }
         Traced::Copied { source, kept, left_out } => {
@@ -335,4 +337,14 @@ pub(super) fn between(page: &mut Page<impl Write>, why: &str, what: &Outcome) ->
     page.line(&[(ODD, "⏱  "), (BOLD, why)], "")?;
     outcome(page, what, Width { near: 0, wide: false }, None)?;
     writeln!(page.out)
+}
+
+/// What came of an exchange in the process itself, where memory goes further back.
+pub(super) fn live(page: &mut Page<impl Write>, seen: &SeenView) -> io::Result<()> {
+    let came = if seen.events.is_empty() { "no event".to_owned() } else { seen.events.join(", ") };
+    page.line(&[(DIM, "  when it happened: "), (Style::new(), &came)], "")?;
+    for note in &seen.notes {
+        page.line(&[(ODD, "  ! "), (Style::new(), note)], "")?;
+    }
+    Ok(())
 }

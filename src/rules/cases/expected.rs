@@ -60,7 +60,7 @@ pub(super) fn read(text: &ExpectedText) -> Result<Vec<Expected>, CaseFault> {
         let fault = |message: String| CaseFault { line: number, message };
         let event: Map<String, Value> = serde_json::from_str(line.trim())
             .map_err(|error| fault(format!("an expected event is a JSON object on one line: {error}")))?;
-        for key in event.keys().filter(|key| !KEYS.contains(&key.as_str()) && *key != MORE) {
+        if let Some(key) = event.keys().find(|key| !KEYS.contains(&key.as_str()) && *key != MORE) {
             let near = nearest(key, KEYS).map_or_else(|| KEYS.join(", "), |near| format!("did you mean `{near}`?"));
             return Err(fault(format!("`{key}` is no key of an expected event: {near}")));
         }

@@ -27,22 +27,19 @@ pub(super) fn updated(text: &str, case: &CaseText, result: &CaseResult) -> Strin
         }
     }
     let mut out = String::new();
-    match &case.expected {
+    if let Some(expected) = &case.expected {
         // Everything up to the mark stays byte for byte.
-        Some(expected) => {
-            out.extend(text.split_inclusive('\n').take(expected.line.saturating_sub(1)));
-            let behind: Vec<&str> = expected.text.lines().rev().take_while(|line| is_plain(line)).collect();
-            lines.extend(behind.into_iter().rev().map(str::to_owned));
-            if !out.ends_with('\n') {
-                out.push('\n');
-            }
-        }
-        None => {
-            out.push_str(text.trim_end());
-            out.push_str(if out.is_empty() { "" } else { "\n\n" });
-            out.push_str(MARK);
+        out.extend(text.split_inclusive('\n').take(expected.line.saturating_sub(1)));
+        let behind: Vec<&str> = expected.text.lines().rev().take_while(|line| is_plain(line)).collect();
+        lines.extend(behind.into_iter().rev().map(str::to_owned));
+        if !out.ends_with('\n') {
             out.push('\n');
         }
+    } else {
+        out.push_str(text.trim_end());
+        out.push_str(if out.is_empty() { "" } else { "\n\n" });
+        out.push_str(MARK);
+        out.push('\n');
     }
     for line in lines {
         out.push_str(line.trim_end());

@@ -53,7 +53,7 @@ pub(super) fn finish(
     let mut writes = settle.state.into_writes();
     writes.extend(memories(ruleset, visitor, &sink, waits, &mut notes));
     let (notes, trace) = notes.into_parts();
-    Derived { steps, writes, notes, session: sink.session, trace }
+    Derived { steps, writes, notes, trace }
 }
 
 fn settled(

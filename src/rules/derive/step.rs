@@ -13,8 +13,6 @@ pub struct Derived {
     pub writes: Vec<Write>,
     /// Things an operator should know.
     pub notes: Vec<Note>,
-    /// The visitor's session; empty where there is none. It may be one that nothing is written of.
-    pub session: String,
     /// What the rules worked out on the way; empty unless it was asked for.
     pub trace: Vec<Traced>,
 }
