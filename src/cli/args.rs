@@ -39,6 +39,8 @@ pub(super) enum Command {
     Case(CaseArgs),
     /// Run the cases beside the rules, and show where what came is not what is expected
     Test(TestArgs),
+    /// Print the JSON Schema of rules files, for editors
+    Schema,
     /// Run recorded exchanges through rules and print the events as JSON lines
     Replay(ReplayArgs),
     /// Propose rules from recorded exchanges, as a commented file to edit

@@ -23,6 +23,7 @@ mod replay;
 mod ruleset;
 mod run;
 mod runs;
+mod schema;
 mod status;
 mod story;
 mod suggest;
@@ -65,6 +66,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Explain(args) => block_on(explain::run(args)),
         Command::Case(args) => case::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Schema => schema::run(),
         Command::Replay(args) => replay::run(&args),
         Command::Suggest(args) => suggest::run(&args),
         Command::Log(args) => block_on(log::run(args)),

@@ -18,6 +18,7 @@ mod open_waits;
 mod path;
 mod replay;
 pub mod rule;
+pub mod schema;
 mod sessions;
 pub mod suggest;
 mod summary;

@@ -3,8 +3,11 @@
 use std::fs;
 use std::io::{self, Write as _};
 
+use crate::rules::schema::FILE;
+
 use super::args::InitArgs;
 use super::failure::Failure;
+use super::schema;
 
 /// The starter files: path and text. They pass `check` as they are.
 const FILES: [(&str, &str); 3] = [
@@ -26,7 +29,8 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault(error)),
         _ => fs::create_dir_all(dir).map_err(fault)?,
     }
-    for (name, text) in FILES {
+    let schema = schema::text();
+    for (name, text) in FILES.into_iter().chain([(FILE, schema.as_str())]) {
         // `create_new`: a file that somebody else put there in the meantime stays theirs.
         let file = fs::OpenOptions::new().write(true).create_new(true).open(dir.join(name));
         file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(fault)?;
@@ -35,6 +39,7 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     for (name, _) in FILES {
         writeln!(out, "made {}", dir.join(name).display())?;
     }
+    writeln!(out, "made {}, for editors (`shopbell schema` prints it)", dir.join(FILE).display())?;
     writeln!(out, "\nNext: edit them, then\n  shopbell check {shown}")?;
     writeln!(out, "  shopbell run --upstream http://127.0.0.1:8000 --rules {shown} --data data")?;
     Ok(())

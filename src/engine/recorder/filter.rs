@@ -55,7 +55,7 @@ impl Pattern {
             None if text.trim().starts_with('/') => ("", text.trim()),
             None => (text.trim(), "/**"),
         };
-        if !path.starts_with('/') || path.contains(char::is_whitespace) {
+        if text.trim().is_empty() || !path.starts_with('/') || path.contains(char::is_whitespace) {
             return Err(fault());
         }
         let words = methods.split('|').filter(|word| !word.is_empty() && *word != "*");

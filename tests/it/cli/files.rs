@@ -44,8 +44,8 @@ fn line(path: &str, form: &str, location: &str, t: Option<f64>) -> String {
 fn help_names_every_command() {
     let help = Bench::new().said(&["--help"]);
     for command in [
-        "run", "check", "init", "record", "explain", "case", "test", "replay", "suggest", "log", "webhooks", "reload",
-        "status", "demo",
+        "run", "check", "init", "record", "explain", "case", "test", "schema", "replay", "suggest", "log", "webhooks",
+        "reload", "status", "demo",
     ] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}\n{help}");
         let own = Bench::new().run(&[command, "--help"]);

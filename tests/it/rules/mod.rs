@@ -5,6 +5,7 @@ mod explain;
 mod load;
 mod matching;
 mod packs; // what is shipped in rules/
+mod schema;
 mod stateful;
 mod suggest; // a recording to proposals
 
