@@ -68,6 +68,8 @@ impl Sampler {
                 seen.insert(names(&rules));
                 std::thread::park_timeout(Duration::from_millis(1));
             }
+            // The last look comes after the stop: what the test has seen, this has seen too.
+            seen.insert(names(&rules));
             seen
         });
         Self { stop, thread }
