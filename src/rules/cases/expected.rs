@@ -5,15 +5,8 @@ use serde_json::{Map, Value};
 use crate::diagnostic::nearest;
 use crate::exchange::{CaseFault, ExpectedText};
 
-use super::run::Came;
-
-/// Stands in a table that may have more keys than are written.
-pub(super) const MORE: &str = "...";
-
 /// Keys of an expected event.
 const KEYS: [&str; 7] = ["topic", "id", "key", "payload", "seq", "settled", "rule"];
-/// Those that are compared only where they are written.
-const OPTIONAL: [&str; 3] = ["seq", "settled", "rule"];
 
 /// An expected event.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,26 +15,13 @@ pub struct Expected {
     pub line: usize,
     /// As written.
     pub text: String,
-    /// What it must be, `"..."` and all.
+    /// What must be in it.
     pub event: Map<String, Value>,
     /// Comments and blank lines above it, as written.
     pub(super) above: Vec<String>,
 }
 
 impl Expected {
-    /// The event that came, as it is held against this one: with what this one says beyond `topic id key payload`.
-    pub(super) fn held_against(&self, came: &Came) -> Map<String, Value> {
-        let mut event = came.event.clone();
-        for (name, value) in
-            [("seq", came.seq.into()), ("settled", came.settled.into()), ("rule", came.rule.clone().into())]
-        {
-            if self.event.contains_key(name) {
-                event.insert(name.to_owned(), value);
-            }
-        }
-        event
-    }
-
     /// The topic it states.
     pub fn topic(&self) -> &str {
         self.event.get("topic").and_then(Value::as_str).unwrap_or_default()
@@ -60,7 +40,7 @@ pub(super) fn read(text: &ExpectedText) -> Result<Vec<Expected>, CaseFault> {
         let fault = |message: String| CaseFault { line: number, message };
         let event: Map<String, Value> = serde_json::from_str(line.trim())
             .map_err(|error| fault(format!("an expected event is a JSON object on one line: {error}")))?;
-        if let Some(key) = event.keys().find(|key| !KEYS.contains(&key.as_str()) && *key != MORE) {
+        if let Some(key) = event.keys().find(|key| !KEYS.contains(&key.as_str())) {
             let near = nearest(key, KEYS).map_or_else(|| KEYS.join(", "), |near| format!("did you mean `{near}`?"));
             return Err(fault(format!("`{key}` is no key of an expected event: {near}")));
         }
@@ -75,9 +55,4 @@ pub(super) fn read(text: &ExpectedText) -> Result<Vec<Expected>, CaseFault> {
 /// Whether a line says no event.
 pub(super) fn is_plain(line: &str) -> bool {
     line.trim().is_empty() || line.trim_start().starts_with('#')
-}
-
-/// Whether a key is compared even where it is not written.
-pub(super) fn is_always_compared(key: &str) -> bool {
-    !OPTIONAL.contains(&key)
 }

@@ -4,14 +4,13 @@
 //!
 //! ```text
 //! === events
-//! {"topic":"order.created","id":17,"payload":{"id":17,"total":"12.50","...":"more"}}
+//! {"topic":"order.created","id":17,"payload":{"id":17,"total":"12.50","coupon":null}}
 //! ```
 //!
-//! What is written is compared exactly: `topic`, `id`, `key` and `payload`, nothing more and nothing less. A key `"..."` in a
-//! table, whatever its value, lets that table have more keys. Compared only where they are written: the dates of a payload
-//! (`date_created`, `date_modified` and their `_gmt`), which are virtual time's as a rule, and beside `topic` the number of the
-//! exchange whose rule matched (`seq`, from 0), of the one that settled it (`settled`), and `rule`. Lines that begin with `#`
-//! are comments.
+//! Exactly these events must come, in the order of the exchanges that caused them. Of each, what is written must be there:
+//! tables may hold more, lists may not, and `null` also stands for what is not there. Beside `topic`, `id`, `key` and `payload`
+//! a line can say the number of the exchange whose rule matched (`seq`, from 0), of the one that settled it (`settled`), and
+//! the `rule`. Lines that begin with `#` are comments.
 
 mod compare;
 mod expected;
@@ -39,13 +38,13 @@ pub struct CaseResult {
 }
 
 impl CaseResult {
-    /// Whether exactly what was expected came.
+    /// Whether what was expected came, and no other event.
     pub fn passed(&self) -> bool {
         self.states_events && self.comparison.rows.iter().all(|row| matches!(row, Row::Same { .. }))
     }
 
     /// The case's text with the events that came as the expected ones; nothing else is changed. Expected lines that fit stay
-    /// as they are written, and so do comments.
+    /// as they are written, and so do comments; those that do not are given the values that came, and no more keys.
     pub fn updated(&self, text: &str, case: &CaseText) -> String {
         update::updated(text, case, self)
     }

@@ -12,7 +12,7 @@ use crate::model::id_json;
 /// What came of a case.
 #[derive(Debug, Default)]
 pub struct CaseRun {
-    /// Its events, in the order in which they came.
+    /// Its events, in the order of the exchanges whose rules matched; those of one exchange as they came.
     pub events: Vec<Came>,
     /// What the rules had to say.
     pub notes: Vec<CaseNote>,
@@ -56,6 +56,15 @@ impl Came {
         Self { seq, settled, rule: draft.rule, event }
     }
 
+    /// All that a case can ask of it: also which exchanges it came of and by which rule.
+    pub(super) fn whole(&self) -> Map<String, Value> {
+        let mut event = self.event.clone();
+        event.insert("seq".to_owned(), self.seq.into());
+        event.insert("settled".to_owned(), self.settled.into());
+        event.insert("rule".to_owned(), self.rule.clone().into());
+        event
+    }
+
     /// As a line of `=== events`: without the dates of its payload, which are virtual time's as a rule.
     pub fn line(&self) -> String {
         let mut event = self.event.clone();
@@ -89,5 +98,6 @@ pub(super) fn run(ruleset: &Ruleset, case: &CaseText) -> CaseRun {
     let (events, notes) = replay.finish();
     run.events.extend(events.into_iter().map(Came::of));
     run.notes.extend(notes.into_iter().map(|note| CaseNote { seq: None, note }));
+    run.events.sort_by_key(|event| event.seq);
     run
 }

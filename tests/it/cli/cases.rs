@@ -26,13 +26,13 @@ fn bench() -> Bench {
     let good = format!(
         "{SAVED}=== events\n{}\n{}\n",
         r#"{"topic":"product.created","id":7,"payload":{"id":7,"name":"Tea"}}"#,
-        r#"{"topic":"product.updated","id":7,"payload":{"name":"Tee","...":"and dates"},"seq":1}"#,
+        r#"{"topic":"product.updated","id":7,"payload":{"name":"Tee","sku":null},"seq":1}"#,
     );
     let bad = format!(
         "{SAVED}>>> POST /p/delete\n\nform:\nids[] = 7\n\n<<< 302\n\n=== events\n{}\n# This one never comes.\n{}\n{}\n",
         r#"{"topic":"product.created","id":7,"payload":{"id":7,"name":"Coffee","sku":"x"}}"#,
         r#"{"topic":"order.created","id":1,"payload":{}}"#,
-        r#"{"topic":"product.updated","id":7,"...":0}"#,
+        r#"{"topic":"product.updated","id":7}"#,
     );
     Bench::with(&[
         ("rules/r.toml", RULES),
@@ -98,7 +98,7 @@ fn update_rewrites_the_expectation_and_nothing_else() {
     assert_eq!(fs::read_to_string(bench.path("rules/cases/good.txt")).unwrap(), good);
     let bad = fs::read_to_string(bench.path("rules/cases/sub/bad.txt")).unwrap();
     assert!(bad.starts_with(SAVED) && bad.contains("# This one never comes.\n"), "{bad}");
-    assert!(bad.contains("{\"topic\":\"product.updated\",\"id\":7,\"...\":0}\n"), "what fits stays: {bad}");
+    assert!(bad.contains("{\"topic\":\"product.updated\",\"id\":7}\n"), "what fits stays: {bad}");
     assert!(bench.said(&["test"]).contains("2 cases: 2 passed"));
 }
 
