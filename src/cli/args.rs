@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::settings::RunArgs;
@@ -95,6 +96,9 @@ pub(super) struct CheckArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct InitArgs {
+    /// The shop whose rules to lay out, with their cases and manual; without it, a starter for any shop
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(super::init::names()))]
+    pub(super) shop: Option<String>,
     /// The directory to make; it must be empty or not there yet
     #[arg(value_name = "DIR", default_value = "rules")]
     pub(super) dir: PathBuf,
@@ -132,7 +136,7 @@ pub(super) struct ExplainArgs {
     /// The rules directory
     #[arg(long, env = "SHOPBELL_RULES", value_name = "DIR", default_value = "rules")]
     pub(super) rules: PathBuf,
-    /// A recording: JSON lines, a HAR file (.har) or a case (.txt); `-` reads JSON lines from stdin
+    /// A recording: JSON lines, a HAR file as browsers export it, or a case; `-` is stdin
     #[arg(long, value_name = "FILE", required_unless_present = "live")]
     pub(super) exchanges: Option<PathBuf>,
     #[command(flatten)]
@@ -173,7 +177,7 @@ pub(super) struct LiveArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct CaseArgs {
-    /// A recording: JSON lines or a HAR file (.har); `-` reads JSON lines from stdin
+    /// A recording: JSON lines, or a HAR file as browsers export it; `-` is stdin
     #[arg(long, value_name = "FILE")]
     pub(super) exchanges: PathBuf,
     /// Only these exchanges, counted from 0: 12, 12-15, 12,17-19
@@ -209,14 +213,14 @@ pub(super) struct ReplayArgs {
     /// The rules directory
     #[arg(long, env = "SHOPBELL_RULES", value_name = "DIR", default_value = "rules")]
     pub(super) rules: PathBuf,
-    /// A recording: JSON lines, a HAR file (.har) or a case (.txt); `-` reads JSON lines from stdin
+    /// A recording: JSON lines, a HAR file as browsers export it, or a case; `-` is stdin
     #[arg(long, value_name = "FILE")]
     pub(super) exchanges: PathBuf,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct SuggestArgs {
-    /// A recording: JSON lines, a HAR file (.har) or a case (.txt); `-` reads JSON lines from stdin
+    /// A recording: JSON lines, a HAR file as browsers export it, or a case; `-` is stdin
     #[arg(long, value_name = "FILE")]
     pub(super) exchanges: PathBuf,
     /// Write the rules to this new file instead of stdout
