@@ -1,28 +1,28 @@
 //! The build script: makes a table of the shipped packs for the binary, so that a new pack or case needs no line of code.
 //! A pack is a directory of `rules/` with a README.md; the demo's rules, which have none, are no shop's.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed=rules");
-    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    writeln!(io::stdout(), "cargo::rerun-if-changed=rules")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut table = String::from("&[\n");
     for pack in entries(&root.join("rules"))?.into_iter().filter(|pack| pack.join("README.md").is_file()) {
-        table.push_str(&format!("    ({:?}, &[\n", name(&pack)));
+        writeln!(table, "    ({:?}, &[", name(&pack)).map_err(io::Error::other)?;
         for file in files(&pack)? {
             let shown = file.strip_prefix(&pack).map_err(io::Error::other)?.display().to_string();
-            table.push_str(&format!("        ({shown:?}, include_str!({:?})),\n", file.display().to_string()));
+            let whole = file.display().to_string();
+            writeln!(table, "        ({shown:?}, include_str!({whole:?})),").map_err(io::Error::other)?;
         }
         table.push_str("    ]),\n");
     }
     table.push_str("]\n");
-    fs::write(Path::new(&variable("OUT_DIR")?).join("packs.rs"), table)
-}
-
-fn variable(name: &str) -> io::Result<String> {
-    std::env::var(name).map_err(io::Error::other)
+    #[expect(clippy::disallowed_methods, reason = "so cargo tells a build script where to write")]
+    let out = std::env::var("OUT_DIR").map_err(io::Error::other)?;
+    fs::write(Path::new(&out).join("packs.rs"), table)
 }
 
 /// What is in a directory, in name order; hidden files are editors'.

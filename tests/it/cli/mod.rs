@@ -4,6 +4,8 @@ mod cases; // test
 mod deliveries; // the log, deliveries, runs, erase
 mod explain;
 mod files; // check, init, replay: no process, no network
+mod har; // recordings of browsers
+mod init;
 mod recording; // record, explain --live, case
 mod refused;
 mod running; // a process, and the commands that talk to it // what does not start, and what it says
