@@ -1,5 +1,6 @@
 //! The composition root: the only place that knows every room. Build, run, drain.
 
+mod cases;
 mod error;
 mod metrics;
 mod process;
@@ -25,6 +26,7 @@ use crate::store::{self, Store, StoreError};
 use crate::tap::{Spawn, TapLayer};
 use tower_layer::Layer as _;
 
+pub use cases::{CaseFile, case_files};
 pub use error::AppError;
 use error::system;
 pub use process::{StopSignal, run};
@@ -94,8 +96,15 @@ pub async fn start(settings: Settings) -> Result<Running, AppError> {
     let metrics = metrics::registry(&counters, Some(&deliverer), &store, Some(traffic_counters));
     let about = Arc::new(about(&settings, bound, clock));
     let control = settings.data.join("control.sock");
-    let admin =
-        Admin { store: store.clone(), deliverer: Some(deliverer.clone()), rules: rules.clone(), metrics, clock, about };
+    let admin = Admin {
+        store: store.clone(),
+        deliverer: Some(deliverer.clone()),
+        rules: rules.clone(),
+        recorder: Some(engine.recorder()),
+        metrics,
+        clock,
+        about,
+    };
     let socket = admin::bind_control(&control).await?;
     let serving = tokio::spawn(admin::serve_control(socket, control.clone(), admin::router(admin), inside_signal));
     let cores = start_cores(listeners, &tap, &shared, &traffic)?;
@@ -162,7 +171,7 @@ pub async fn offline(data: &Path, rules: &Path) -> Result<axum::Router, AppError
     let rules = Rules::offline(rules, data, store.clone(), clock).await?;
     let metrics = metrics::registry(&EngineCounters::default(), None, &store, None);
     let about = Arc::default();
-    Ok(admin::router(Admin { store, deliverer: None, rules, metrics, clock, about }))
+    Ok(admin::router(Admin { store, deliverer: None, rules, recorder: None, metrics, clock, about }))
 }
 
 async fn open_store(data: PathBuf, clock: Clock) -> Result<(Store, store::Recovery), StoreError> {

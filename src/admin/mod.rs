@@ -19,6 +19,8 @@
 //! | `GET /v1/events?from=&limit=&wait_ms=` | [`EventsView`]: events from a sequence on; waits for the next if there is none yet |
 //! | `GET /v1/webhooks`, `GET /v1/webhooks/{name or id}` | [`WebhookView`], one or a list |
 //! | `POST /v1/webhooks/{name or id}/{enable,disable,pause,resume,ping}` | [`WebhookView`] or [`PingView`] |
+//! | `GET /v1/record?match=&match=&files=&raw=` | lines as they come: a head, then recorded exchanges ([`crate::exchange::to_line`]) |
+//! | `GET /v1/exchanges?last=&raw=` | a list of [`SeenView`]: the last exchanges that some rule cared about, oldest first |
 //! | `GET /metrics` | OpenMetrics text |
 
 mod control;
@@ -27,6 +29,7 @@ mod delivery_view;
 mod erase;
 mod error;
 mod log;
+mod record;
 mod row;
 mod runs;
 mod status;
@@ -44,7 +47,7 @@ use prometheus_client::registry::Registry;
 
 use crate::clock::{Clock, Timestamp};
 use crate::deliver::Deliverer;
-use crate::engine::Rules;
+use crate::engine::{Recorder, Rules};
 use crate::store::Store;
 
 pub use crate::model::{DeliveryState, Trigger, Verdict, id_json};
@@ -54,7 +57,7 @@ pub use error::ApiError;
 pub use row::{LogKind, LogRow};
 pub use view::{
     Backlog, ErasedView, EventsView, LogFollowView, LogPageView, PingView, PlanView, ReloadView, RulesView, RunView,
-    StatusView, WebhookView,
+    SeenView, StatusView, WebhookView,
 };
 
 /// Everything the API needs; cheap to clone.
@@ -66,6 +69,8 @@ pub struct Admin {
     pub deliverer: Option<Deliverer>,
     /// The rules in force.
     pub rules: Rules,
+    /// Traffic to look at; absent where no process runs.
+    pub recorder: Option<Recorder>,
     /// Where every room has registered its counters.
     pub metrics: Arc<Registry>,
     /// What time it is.
@@ -105,6 +110,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/v1/runs/{id}/{action}", post(runs::act))
         .route("/v1/erase", post(erase::erase))
         .route("/v1/events", get(log::events))
+        .route("/v1/record", get(record::record))
+        .route("/v1/exchanges", get(record::last))
         .route("/v1/webhooks", get(webhooks::list))
         .route("/v1/webhooks/{which}", get(webhooks::show))
         .route("/v1/webhooks/{which}/{action}", post(webhooks::act))

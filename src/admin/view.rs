@@ -247,3 +247,16 @@ pub struct ErasedView {
     /// What no erase reaches, for people.
     pub unreached: Vec<String>,
 }
+
+/// An exchange that some rule cared about, and what came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SeenView {
+    /// As a line of a recording.
+    pub exchange: String,
+    /// What is remembered of its visitor now.
+    pub memory: serde_json::Map<String, serde_json::Value>,
+    /// Its events: topic and what they are about.
+    pub events: Vec<String>,
+    /// What rules had to say.
+    pub notes: Vec<String>,
+}

@@ -1,12 +1,16 @@
 //! What can be typed. Doc comments here are the help texts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::settings::RunArgs;
 
+use super::case::Seqs;
 use super::delivery_args::{DeliveriesCommand, EraseArgs, LogArgs, RunsCommand};
+use super::record::{parse_size, parse_time};
 
 /// WooCommerce-style webhooks from any online shop.
 ///
@@ -28,6 +32,16 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Write a commented rules directory to start from
     Init(InitArgs),
+    /// Write live traffic of the running process to a file, without its secrets
+    Record(RecordArgs),
+    /// Tell for each exchange which rules matched, what each value gave, and what keeps the others from matching
+    Explain(ExplainArgs),
+    /// Make a case of exchanges of a recording
+    Case(CaseArgs),
+    /// Run the cases beside the rules, and show where what came is not what is expected
+    Test(TestArgs),
+    /// Print the JSON Schema of rules files, for editors
+    Schema,
     /// Run recorded exchanges through rules and print the events as JSON lines
     Replay(ReplayArgs),
     /// Propose rules from recorded exchanges, as a commented file to edit
@@ -82,9 +96,116 @@ pub(super) struct CheckArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct InitArgs {
+    /// The shop whose rules to lay out, with their cases and manual; without it, a starter for any shop
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(super::init::names()))]
+    pub(super) shop: Option<String>,
     /// The directory to make; it must be empty or not there yet
     #[arg(value_name = "DIR", default_value = "rules")]
     pub(super) dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RecordArgs {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: PathBuf,
+    /// Write a HAR file, as browsers do, instead of JSON lines
+    #[arg(long)]
+    pub(super) har: bool,
+    /// End after this time: 30s, 10m, 2h
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
+    pub(super) time: Option<Duration>,
+    /// End when the file is so large: 500KB, 50MB
+    #[arg(long, value_name = "SIZE", default_value = "50MB", value_parser = parse_size)]
+    pub(super) max: u64,
+    /// Only such requests: 'POST /admin/**', '/cart*', POST; may be given several times
+    #[arg(long = "match", value_name = "PATTERN")]
+    pub(super) matches: Vec<String>,
+    /// Pictures, scripts and styles too
+    #[arg(long)]
+    pub(super) files: bool,
+    /// Keep cookies, passwords, tokens and card numbers as they are
+    #[arg(long)]
+    pub(super) raw: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ExplainArgs {
+    /// The rules directory
+    #[arg(long, env = "SHOPBELL_RULES", value_name = "DIR", default_value = "rules")]
+    pub(super) rules: PathBuf,
+    /// A recording: JSON lines, a HAR file as browsers export it, or a case; `-` is stdin
+    #[arg(long, value_name = "FILE", required_unless_present = "live")]
+    pub(super) exchanges: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) live: LiveArgs,
+    /// Only this exchange, counted from 0, with all there is to say; those before it are still remembered
+    #[arg(long, value_name = "N")]
+    pub(super) seq: Option<usize>,
+    /// Only this rule
+    #[arg(long, value_name = "NAME")]
+    pub(super) rule: Option<String>,
+    /// So many rules that nearly match
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(super) near: usize,
+    /// Every exchange, and every rule whose path fits
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Print one JSON object per exchange instead, with everything in it
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Exchanges of the running process.
+#[derive(Args, Debug)]
+pub(super) struct LiveArgs {
+    /// The last exchanges of the running process that its rules cared about, held against --rules
+    #[arg(long, conflicts_with = "exchanges")]
+    pub(super) live: bool,
+    /// With --live: so many of them, 100 at most
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) last: usize,
+    /// With --live: show secrets as they are
+    #[arg(long, requires = "live")]
+    pub(super) raw: bool,
+    /// With --live: data directory of the process
+    #[arg(long, env = "SHOPBELL_DATA", value_name = "DIR", default_value = "data")]
+    pub(super) data: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CaseArgs {
+    /// A recording: JSON lines, or a HAR file as browsers export it; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(super) exchanges: PathBuf,
+    /// Only these exchanges, counted from 0: 12, 12-15, 12,17-19
+    #[arg(long, value_name = "N", default_value = "", hide_default_value = true, value_parser = seqs)]
+    pub(super) seq: Seqs,
+    /// Write down what these rules make of it as what is expected
+    #[arg(long, value_name = "DIR")]
+    pub(super) rules: Option<PathBuf>,
+    /// Write to this new file instead of stdout, as a rule DIR/cases/NAME.txt
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+fn seqs(text: &str) -> Result<Seqs, String> {
+    if text.is_empty() { Ok(Seqs::default()) } else { text.parse() }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct TestArgs {
+    /// Rules directories, whose cases are cases/**/*.txt [default: rules]; any other word is the name of a case or part of it
+    #[arg(value_name = "DIR|NAME")]
+    pub(super) what: Vec<PathBuf>,
+    /// Write what came into the cases that fail, as what they expect
+    #[arg(long)]
+    pub(super) update: bool,
+    /// Print one JSON object per case instead
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -92,14 +213,14 @@ pub(super) struct ReplayArgs {
     /// The rules directory
     #[arg(long, env = "SHOPBELL_RULES", value_name = "DIR", default_value = "rules")]
     pub(super) rules: PathBuf,
-    /// Recorded exchanges, one JSON object a line; `-` reads them from stdin
+    /// A recording: JSON lines, a HAR file as browsers export it, or a case; `-` is stdin
     #[arg(long, value_name = "FILE")]
     pub(super) exchanges: PathBuf,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct SuggestArgs {
-    /// Recorded exchanges, one JSON object a line; `-` reads them from stdin
+    /// A recording: JSON lines, a HAR file as browsers export it, or a case; `-` is stdin
     #[arg(long, value_name = "FILE")]
     pub(super) exchanges: PathBuf,
     /// Write the rules to this new file instead of stdout

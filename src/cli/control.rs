@@ -82,12 +82,26 @@ impl Api {
         self.call(Method::POST, path).await
     }
 
-    async fn call<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, Failure> {
-        let request = Request::builder().method(method).uri(path).header(http::header::HOST, "control");
-        let request =
-            request.body(Body::empty()).map_err(|fault| Failure::caused("the request cannot be made", &fault))?;
+    /// `GET path`, answered piece by piece; it ends when the body is dropped.
+    pub(super) async fn stream(&self, path: &str) -> Result<Body, Failure> {
+        let request = request(Method::GET, path)?;
         let (status, body) = match self {
-            Self::Socket(socket) => over_socket(socket, request).await?,
+            Self::Socket(socket) => send(socket, request).await?,
+            Self::Here(router) => {
+                let Ok(answer) = router.clone().oneshot(request).await;
+                (answer.status(), answer.into_body())
+            }
+        };
+        if status.is_success() { Ok(body) } else { Err(said(status, &collect(body).await?)) }
+    }
+
+    async fn call<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, Failure> {
+        let request = request(method, path)?;
+        let (status, body) = match self {
+            Self::Socket(socket) => {
+                let (status, body) = send(socket, request).await?;
+                (status, collect(body).await?)
+            }
             Self::Here(router) => {
                 let Ok(answer) = router.clone().oneshot(request).await;
                 let (head, body) = answer.into_parts();
@@ -100,25 +114,35 @@ impl Api {
                 Failure::caused(text, &fault)
             });
         }
-        let said: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
-        let said = said.as_ref().and_then(|value| value.get("error")).and_then(serde_json::Value::as_str);
-        let text = said.map_or_else(|| format!("the process answered {status}"), str::to_owned);
-        Err(if status == StatusCode::BAD_REQUEST { Failure::Usage(text) } else { Failure::Failed(text) })
+        Err(said(status, &body))
     }
 }
 
-async fn over_socket(socket: &Path, request: Request<Body>) -> Result<(StatusCode, bytes::Bytes), Failure> {
+fn request(method: Method, path: &str) -> Result<Request<Body>, Failure> {
+    let request = Request::builder().method(method).uri(path).header(http::header::HOST, "control");
+    request.body(Body::empty()).map_err(|fault| Failure::caused("the request cannot be made", &fault))
+}
+
+/// What the process says went wrong.
+fn said(status: StatusCode, body: &[u8]) -> Failure {
+    let said: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let said = said.as_ref().and_then(|value| value.get("error")).and_then(serde_json::Value::as_str);
+    let text = said.map_or_else(|| format!("the process answered {status}"), str::to_owned);
+    if status == StatusCode::BAD_REQUEST { Failure::Usage(text) } else { Failure::Failed(text) }
+}
+
+/// Sends a request over a connection of its own, which lives as long as the answer's body.
+async fn send(socket: &Path, request: Request<Body>) -> Result<(StatusCode, Body), Failure> {
     let place = socket.display();
     let stream = admin::connect_control(socket).await;
     let stream =
         stream.map_err(|fault| Failure::caused(format!("the control socket {place} cannot be opened"), &fault))?;
     let broke = |fault: hyper::Error| Failure::caused(format!("the process at {place} did not answer"), &fault);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
-    let driver = tokio::spawn(connection);
+    // It ends by itself once the answer is read or dropped, as the sender goes here.
+    tokio::spawn(connection);
     let (head, body) = sender.send_request(request).await.map_err(broke)?.into_parts();
-    let body = collect(Body::new(body)).await;
-    driver.abort();
-    Ok((head.status, body?))
+    Ok((head.status, Body::new(body)))
 }
 
 async fn collect(body: Body) -> Result<bytes::Bytes, Failure> {

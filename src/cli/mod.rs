@@ -5,22 +5,29 @@
 //! its control socket (`control`); those that only look open the store themselves where no process runs.
 
 mod args;
+mod case;
 mod check;
 mod control;
 mod deliveries;
 mod delivery_args;
 pub mod demo;
 mod erase;
+mod exchanges;
+mod explain;
 mod failure;
 mod init;
 mod log;
 mod output;
+mod record;
 mod replay;
+mod ruleset;
 mod run;
 mod runs;
+mod schema;
 mod status;
 mod story;
 mod suggest;
+mod test;
 mod webhooks;
 
 use std::future::Future;
@@ -30,6 +37,9 @@ use clap::Parser as _;
 
 use args::{Cli, Command};
 use failure::Failure;
+
+/// What the first line of a recording begins with that `record` has written.
+const HEAD_MARK: &str = "{\"shopbell\":";
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -52,6 +62,11 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Record(args) => block_on(record::run(args)),
+        Command::Explain(args) => block_on(explain::run(args)),
+        Command::Case(args) => case::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Schema => schema::run(),
         Command::Replay(args) => replay::run(&args),
         Command::Suggest(args) => suggest::run(&args),
         Command::Log(args) => block_on(log::run(args)),

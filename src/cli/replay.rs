@@ -1,75 +1,51 @@
 //! `shopbell replay`: recorded exchanges through rules, offline. Opens no store and delivers nothing.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
+use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::exchange::parse_line;
-use crate::rules::{self, Note, Replay, ReplayedEvent, Ruleset, VirtualTime};
-use crate::{admin, app};
+use crate::admin;
+use crate::rules::{Note, Replay, ReplayedEvent, VirtualTime, answer_exchange};
 
 use super::args::ReplayArgs;
+use super::exchanges::{Recorded, Source};
 use super::failure::Failure;
-use super::output::{clean, count, diagnostics};
+use super::output::clean;
+use super::ruleset::ruleset;
 
 pub(super) fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let ruleset = ruleset(&args.rules)?;
-    let name = if is_stdin(&args.exchanges) { "stdin".to_owned() } else { args.exchanges.display().to_string() };
-    let input: Box<dyn BufRead> = if is_stdin(&args.exchanges) {
-        Box::new(io::stdin().lock())
-    } else {
-        let file = File::open(&args.exchanges);
-        Box::new(BufReader::new(file.map_err(|fault| Failure::Usage(format!("{name} cannot be read: {fault}")))?))
-    };
     let out = io::BufWriter::new(io::stdout().lock());
-    Replaying { name, replay: Replay::new(&ruleset), time: VirtualTime::default(), out }.all(input)
-}
-
-fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-fn ruleset(dir: &Path) -> Result<Ruleset, Failure> {
-    let (found, ruleset) = match app::read_rules_dir(dir) {
-        Err(faults) => (faults, None),
-        Ok(files) => {
-            let loaded = rules::load(&files);
-            (loaded.diagnostics, loaded.ruleset)
-        }
-    };
-    diagnostics(&found)?;
-    ruleset.ok_or_else(|| {
-        Failure::Failed(format!("the rules in {} have faults ({})", dir.display(), count(found.len(), "diagnostic")))
-    })
+    let replaying = Replaying { replay: Replay::new(&ruleset), time: VirtualTime::default(), out };
+    replaying.all(Source(&args.exchanges))
 }
 
 struct Replaying<'a, W> {
-    name: String,
     replay: Replay<'a>,
     time: VirtualTime,
     out: W,
 }
 
 impl<W: Write> Replaying<'_, W> {
-    fn all(mut self, input: impl BufRead) -> Result<(), Failure> {
+    fn all(mut self, source: Source<'_>) -> Result<(), Failure> {
         let mut seq = 0;
-        for line in input.split(b'\n') {
-            let line = line.map_err(|fault| Failure::caused(format!("{} cannot be read", self.name), &fault))?;
-            let line = String::from_utf8_lossy(&line);
-            if line.trim().is_empty() {
-                continue;
-            }
-            let recorded = parse_line(&line).map_err(|fault| {
-                Failure::Failed(format!("{}: exchange {seq} (counted from 0) cannot be read: {fault}", self.name))
-            })?;
-            let mut exchange = recorded.exchange;
-            exchange.at = self.time.next(recorded.t);
-            let (events, notes) = self.replay.feed(seq, exchange);
+        source.each(|recorded| {
+            let (events, notes) = match recorded {
+                Recorded::Exchange(line) => {
+                    let mut exchange = line.exchange;
+                    exchange.at = self.time.next(line.t);
+                    self.replay.feed(seq, exchange)
+                }
+                Recorded::Answer { target, response, body } => {
+                    let answer = answer_exchange(self.time.now(), response, body);
+                    let replayed = self.replay.answer(&target, answer);
+                    return self.print(seq.saturating_sub(1), &replayed.0, &replayed.1);
+                }
+            };
             self.print(seq, &events, &notes)?;
             seq += 1;
-        }
+            Ok(())
+        })?;
         // What still waits ends here.
         let (events, notes) = self.replay.finish();
         self.print(seq.saturating_sub(1), &events, &notes)?;

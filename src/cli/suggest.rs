@@ -1,12 +1,13 @@
 //! `shopbell suggest`: rules to start from, out of a recording.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write as _};
+use std::fs;
+use std::io::{self, Write as _};
 
-use crate::exchange::{ReadOptions, parse_line};
+use crate::exchange::ReadOptions;
 use crate::rules::suggest::{Suggester, Suggestion};
 
 use super::args::SuggestArgs;
+use super::exchanges::{Recorded, Source};
 use super::failure::Failure;
 use super::output::{count, diagnostics};
 
@@ -42,27 +43,14 @@ pub(super) fn run(args: &SuggestArgs) -> Result<(), Failure> {
 }
 
 fn read(args: &SuggestArgs) -> Result<Suggestion, Failure> {
-    let stdin = args.exchanges.as_os_str() == "-";
-    let name = if stdin { "stdin".to_owned() } else { args.exchanges.display().to_string() };
-    let input: Box<dyn BufRead> = if stdin {
-        Box::new(io::stdin().lock())
-    } else {
-        let file = File::open(&args.exchanges);
-        Box::new(BufReader::new(file.map_err(|fault| Failure::Usage(format!("{name} cannot be read: {fault}")))?))
-    };
     let mut suggester = Suggester::new(ReadOptions::default());
     let mut seq = 0;
-    for line in input.split(b'\n') {
-        let line = line.map_err(|fault| Failure::caused(format!("{name} cannot be read"), &fault))?;
-        let line = String::from_utf8_lossy(&line);
-        if line.trim().is_empty() {
-            continue;
+    Source(&args.exchanges).each(|recorded| {
+        if let Recorded::Exchange(line) = recorded {
+            suggester.feed(seq, line.exchange);
+            seq += 1;
         }
-        let recorded = parse_line(&line).map_err(|fault| {
-            Failure::Failed(format!("{name}: exchange {seq} (counted from 0) cannot be read: {fault}"))
-        })?;
-        suggester.feed(seq, recorded.exchange);
-        seq += 1;
-    }
+        Ok(())
+    })?;
     Ok(suggester.finish())
 }

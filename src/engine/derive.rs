@@ -23,6 +23,7 @@ use super::notes::Notes;
 use super::observer::Evaluated;
 use super::overlay::{Overlay, OverlayView};
 use super::pendings::{Pendings, SharedWaits};
+use super::recorder::{Kept, Recorder};
 use super::reload::Rules;
 
 /// What one exchange came to, ready for the journal.
@@ -63,6 +64,7 @@ pub(super) struct Deriver {
     pub(super) pendings: Pendings,
     pub(super) waits: Arc<SharedWaits>,
     pub(super) look_ups: LookUps,
+    pub(super) recorder: Recorder,
     pub(super) number: u64,
 }
 
@@ -127,15 +129,19 @@ impl Deriver {
     }
 
     fn exchange(&mut self, evaluated: Evaluated) -> Option<Ready> {
-        let Evaluated { active, reading, matched, release } = evaluated;
+        let Evaluated { active, reading, matched, release, candidate } = evaluated;
         let derived = self.with_view(|view, now| active.ruleset.derive(&reading, &matched, view, now));
         self.came_by(&active.ruleset, &reading);
+        let told = candidate.then(|| (derived.notes.clone(), told(&derived)));
         let (entries, writes, waiting) = self.take(&active, derived);
         if !waiting.is_empty() {
             let asker = Asker::of(&reading);
             for pending in &waiting {
                 self.look_ups.start(&active.ruleset, pending, Some(&asker));
             }
+        }
+        if let Some((notes, events)) = told {
+            self.recorder.keep(Kept::of(reading.into_exchange(), events, notes));
         }
         self.ready(entries, writes, release)
     }
@@ -233,6 +239,16 @@ impl Deriver {
     }
 }
 
+/// What came of an exchange, a line each.
+fn told(derived: &Derived) -> Vec<String> {
+    let of = |draft: &Draft| match (&draft.id, draft.key.is_empty()) {
+        (Some(id), _) => format!("{} {id}", draft.topic),
+        (None, false) => format!("{} {}", draft.topic, serde_json::Value::Object(draft.key.clone())),
+        (None, true) => draft.topic.to_string(),
+    };
+    derived.drafts().map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,7 +278,7 @@ mod tests {
             end: End::Complete,
         };
         let reading = Reading::new(exchange, ReadOptions::default());
-        Evaluated { active: Arc::new(active), reading, matched: Matched::default(), release }
+        Evaluated { active: Arc::new(active), reading, matched: Matched::default(), release, candidate: false }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -291,6 +307,7 @@ mod tests {
             waits: Arc::default(),
             look_ups: LookUps::new(client, clock, notes.clone(), counters.clone(), answering),
             notes,
+            recorder: Recorder::new(tokio::sync::watch::channel(false).1),
             number: 0,
         };
         let inputs = Inputs { evaluating: evaluations, answers };

@@ -22,6 +22,7 @@ use super::lookup::{LookUpClient, LookUps};
 use super::notes::Notes;
 use super::overlay::Overlay;
 use super::pendings::{Pendings, SharedWaits};
+use super::recorder::Recorder;
 use super::reload::Rules;
 
 /// Exchanges taken over and not yet evaluated; further ones pass unobserved, counted and noted.
@@ -42,6 +43,7 @@ struct Intake {
     queue: mpsc::Sender<Observed>,
     counters: EngineCounters,
     notes: Notes,
+    recorder: Recorder,
     /// The journal refused the last commit: nobody is held for it until it works again.
     failing: Arc<AtomicBool>,
 }
@@ -51,6 +53,12 @@ struct Intake {
 pub struct Ticket {
     pub(super) active: Arc<Active>,
     candidates: Candidates,
+    /// The engine wants it, not only somebody who records.
+    wanted: bool,
+    /// Somebody records it.
+    recorded: bool,
+    /// Some rule could have matched it when its request came.
+    near: bool,
 }
 
 #[derive(Debug)]
@@ -67,11 +75,14 @@ pub(super) struct Evaluated {
     pub(super) reading: Reading,
     pub(super) matched: Matched,
     pub(super) release: Release,
+    /// Some rule cared about it.
+    pub(super) candidate: bool,
 }
 
 /// The running engine.
 #[derive(Debug)]
 pub struct Engine {
+    recorder: Recorder,
     parts: Vec<tokio::task::JoinHandle<()>>,
     give_up: watch::Sender<bool>,
 }
@@ -99,6 +110,7 @@ impl Engine {
         let (answering, answers) = mpsc::channel(EVALUATING);
         let look_ups = LookUps::new(client, clock, notes.clone(), counters.clone(), answering);
         let charsets = Arc::<RwLock<HostCharsets>>::default();
+        let recorder = Recorder::new(shutdown.clone());
         let dispatching =
             tokio::spawn(dispatch(observed, evaluating, Arc::clone(&charsets), counters.clone(), shutdown));
         let deriver = derive::Deriver {
@@ -113,6 +125,7 @@ impl Engine {
             notes: notes.clone(),
             overlay: Arc::clone(&overlay),
             runtime: tokio::runtime::Handle::current(),
+            recorder: recorder.clone(),
         };
         let deriving = tokio::task::spawn_blocking(move || {
             deriver.run(derive::Inputs { evaluating: evaluated, answers }, &derived_sender);
@@ -127,8 +140,14 @@ impl Engine {
             failing: Arc::clone(&failing),
         };
         let committing = tokio::spawn(committer.run(derived, given_up));
-        let observer = EngineObserver(Arc::new(Intake { rules, waits, charsets, queue, counters, notes, failing }));
-        Ok((observer, Self { parts: vec![dispatching, deriving, committing, noting], give_up }))
+        let intake = Intake { rules, waits, charsets, queue, counters, notes, failing, recorder: recorder.clone() };
+        let parts = vec![dispatching, deriving, committing, noting];
+        Ok((EngineObserver(Arc::new(intake)), Self { recorder, parts, give_up }))
+    }
+
+    /// Traffic for people to look at.
+    pub fn recorder(&self) -> Recorder {
+        self.recorder.clone()
     }
 
     /// Waits until everything taken over is on disk, for `limit` at most: what the journal has not taken by then is given
@@ -154,13 +173,13 @@ impl Observer for EngineObserver {
     fn wants(&self, request: &RequestHead) -> Option<Ticket> {
         let active = self.0.rules.active();
         let candidates = self.0.waits.ask(|open| active.ruleset.wants(request, open));
+        let recorded = self.0.recorder.wants(request);
         // Where visitors are followed, every answer but those of files may change a visitor's key.
-        let candidates = match candidates {
-            Some(candidates) => candidates,
-            None if active.ruleset.session.is_empty() || is_file(request.path()) => return None,
-            None => Candidates::default(),
-        };
-        Some(Ticket { active, candidates })
+        let followed = !active.ruleset.session.is_empty() && !is_file(request.path());
+        let near = candidates.is_some();
+        let wanted = near || followed;
+        let candidates = candidates.unwrap_or_default();
+        (wanted || recorded).then_some(Ticket { active, candidates, wanted, recorded, near })
     }
 
     fn narrow(&self, ticket: &mut Ticket, request: &RequestHead, response: &ResponseHead) -> Interest {
@@ -168,16 +187,32 @@ impl Observer for EngineObserver {
         if !ruleset.shop.states_charset {
             self.note_charset(request, response);
         }
-        match ruleset.narrow(&mut ticket.candidates, request, response) {
+        let interest = match ruleset.narrow(&mut ticket.candidates, request, response) {
             Need::Head => Interest::Head,
             Need::Body => Interest::Body,
             // Noted for the visitor's new key, its heads alone.
             Need::Nothing if ruleset.session_cookie_set(response) => Interest::Head,
             Need::Nothing => Interest::Nothing,
+        };
+        ticket.wanted &= interest != Interest::Nothing;
+        match interest {
+            _ if ticket.recorded => Interest::Body,
+            // Who asks why nothing came of it wants to see it: its heads and what was sent, and nobody waits for that.
+            Interest::Nothing if ticket.near => Interest::Head,
+            interest => interest,
         }
     }
 
     fn observe(&self, ticket: Ticket, exchange: Exchange, release: Release) {
+        if ticket.recorded {
+            self.0.recorder.take(&exchange);
+        }
+        if !ticket.wanted {
+            if ticket.near {
+                self.0.recorder.glance(exchange);
+            }
+            return;
+        }
         // Following a visitor is never waited for; of those the journal cannot take, the committer tells.
         let waits = !ticket.candidates.rules.is_empty() && !self.0.failing.load(Ordering::Relaxed);
         let release = if waits { release } else { released() };
@@ -209,7 +244,7 @@ impl EngineObserver {
 }
 
 /// Whether a path names a file that shops serve as it is: such answers set no visitor's key that matters.
-fn is_file(path: &str) -> bool {
+pub(super) fn is_file(path: &str) -> bool {
     const ENDINGS: [&str; 16] = [
         ".css", ".js", ".mjs", ".map", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif", ".ico", ".woff",
         ".woff2", ".ttf", ".mp4",
@@ -265,9 +300,9 @@ async fn dispatch(
 }
 
 fn evaluate(observed: Observed, learnt: Option<&'static Encoding>, persisted: &PersistedDocuments) -> Evaluated {
-    let Observed { ticket: Ticket { active, candidates }, exchange, release } = observed;
+    let Observed { ticket: Ticket { active, candidates, .. }, exchange, release } = observed;
     let reading = Reading::new(exchange, active.ruleset.read_options(learnt)).with_persisted(persisted);
     let matched =
         if candidates.rules.is_empty() { Matched::default() } else { active.ruleset.matches(&reading, &candidates) };
-    Evaluated { active, reading, matched, release }
+    Evaluated { active, reading, matched, release, candidate: !candidates.rules.is_empty() }
 }

@@ -63,6 +63,11 @@ impl Reading {
         &self.exchange
     }
 
+    /// The exchange back, without its views.
+    pub fn into_exchange(self) -> Exchange {
+        self.exchange
+    }
+
     /// How its bytes are read.
     pub fn options(&self) -> ReadOptions {
         self.options

@@ -5,8 +5,11 @@
 //! head) → [`Ruleset::matches`] (conditions on the exchange alone) → [`Ruleset::derive`] (all that reads state).
 
 mod access;
+pub mod cases;
 mod charsets;
 mod derive;
+pub mod disguise;
+pub mod explain;
 pub mod expr;
 mod index;
 mod load;
@@ -15,6 +18,7 @@ mod open_waits;
 mod path;
 mod replay;
 pub mod rule;
+pub mod schema;
 mod sessions;
 pub mod suggest;
 mod summary;
@@ -22,12 +26,12 @@ mod view;
 mod virtual_time;
 
 pub use charsets::HostCharsets;
-pub use derive::{Derived, Draft, Named, Note, PendingDraft, Step};
+pub use derive::{Derived, Draft, Named, Note, PendingDraft, Step, Traced, TracedEvent};
 pub use index::{Candidates, Need};
 pub use load::{Loaded, SourceFile, load};
-pub use matching::{Failure, Found, Matched, MatchedRule};
+pub use matching::{Check, Checks, Failure, Found, Held, Matched, MatchedRule, Side};
 pub use open_waits::OpenWaits;
-pub use replay::{Replay, Replayed, ReplayedEvent};
+pub use replay::{Replay, Replayed, ReplayedEvent, answer_exchange};
 pub use rule::{AlertSource, OldSecretSource, Place, Ruleset, SecretSource, TlsSource, WebhookConfig};
 pub use sessions::SessionKeys;
 pub use summary::Summary;

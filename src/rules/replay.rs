@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::exchange::{Exchange, PersistedDocuments, Reading, Timestamp};
-use crate::model::{EventUid, GetPiece, LookUp, Pending, WaitsFor, glob};
+use crate::exchange::{CapturedBody, End, Exchange, PersistedDocuments, Reading, RequestHead, ResponseHead, Timestamp};
+use crate::model::{EventUid, GetPiece, LookUp, Pending, WaitsFor, Write, glob};
 
 use super::charsets::HostCharsets;
-use super::derive::{Derived, Draft, Named, Note};
+use super::derive::{Derived, Draft, Named, Note, Trace, Traced};
 use super::index::{Candidates, Need};
 use super::matching::Matched;
 use super::open_waits::OpenWaits;
@@ -27,6 +27,27 @@ pub struct Replay<'a> {
     last: usize,
     persisted: PersistedDocuments,
     charsets: HostCharsets,
+    /// Whether the rules' steps are kept.
+    traced: bool,
+}
+
+/// What a step of a replay came to.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub(super) events: Vec<ReplayedEvent>,
+    pub(super) notes: Vec<Note>,
+    /// Matches that wait now.
+    pub(super) waiting: Vec<Pending>,
+    /// Matches that wait no longer.
+    pub(super) settled: Vec<EventUid>,
+    /// Where it was asked for.
+    pub(super) trace: Vec<Traced>,
+}
+
+impl From<Progress> for Replayed {
+    fn from(progress: Progress) -> Self {
+        (progress.events, progress.notes)
+    }
 }
 
 /// One event of a replay.
@@ -57,7 +78,17 @@ impl<'a> Replay<'a> {
         let uids = state.open().map(|pending| number(pending.uid)).max().unwrap_or(0);
         let (persisted, charsets) = (PersistedDocuments::default(), HostCharsets::default());
         let (lines, answers) = (HashMap::new(), Vec::new());
-        Self { ruleset, state, open, lines, answers, uids, last: 0, persisted, charsets }
+        Self { ruleset, state, open, lines, answers, uids, last: 0, persisted, charsets, traced: false }
+    }
+
+    /// The rules it runs.
+    pub(super) const fn ruleset(&self) -> &'a Ruleset {
+        self.ruleset
+    }
+
+    /// From here on the rules' steps are kept.
+    pub(super) const fn trace(&mut self) {
+        self.traced = true;
     }
 
     /// What is remembered so far.
@@ -65,40 +96,86 @@ impl<'a> Replay<'a> {
         &self.state
     }
 
-    /// States what the shop answers to look-ups whose path and query fit a glob; the request in `exchange` does not count.
-    /// Look-ups without an answer stay unanswered until their time is up.
-    pub fn answer(&mut self, target: &str, exchange: Exchange) {
+    /// States what the shop answers, from here on, to look-ups whose path and query fit a glob; the request in `exchange`
+    /// does not count. A later statement wins; matches that wait for such a look-up get the answer now. Look-ups without
+    /// an answer stay unanswered until their time is up.
+    pub fn answer(&mut self, target: &str, exchange: Exchange) -> Replayed {
+        self.answer_fully(target, exchange).into()
+    }
+
+    pub(super) fn answer_fully(&mut self, target: &str, exchange: Exchange) -> Progress {
+        let now = exchange.at;
         self.answers.push((target.to_owned(), exchange));
+        let mut progress = Progress::default();
+        let open: Vec<Pending> = self.state.open().cloned().collect();
+        for pending in open {
+            self.look_up(&pending, now, Some(self.answers.len() - 1), &mut progress);
+        }
+        progress
     }
 
     /// Feeds the next exchange (line `seq`); its `at` is the virtual time. Waits whose time is up by then end first.
     pub fn feed(&mut self, seq: usize, exchange: Exchange) -> Replayed {
-        let now = exchange.at;
-        let mut replayed = self.until(now);
+        let mut progress = self.until(exchange.at);
         self.last = seq;
-        let options = self.ruleset.read_options(self.charsets.of(&exchange.request));
-        if let Some(response) = &exchange.response {
-            self.charsets.note(&exchange.request, response);
+        let reading = self.read(exchange);
+        if let Some(candidates) = self.candidates(reading.exchange()) {
+            self.derive(seq, &reading, &candidates, &mut progress);
         }
-        let Some(candidates) = self.candidates(&exchange) else { return replayed };
-        let reading = Reading::new(exchange, options).with_persisted(&self.persisted);
-        let matched =
-            if candidates.rules.is_empty() { Matched::default() } else { self.ruleset.matches(&reading, &candidates) };
-        let derived = self.ruleset.derive(&reading, &matched, &self.state, now);
-        let waiting = self.take(derived, Some(seq), &mut replayed);
-        for pending in waiting {
-            self.look_up(&pending, now, &mut replayed);
-        }
-        replayed
+        progress.into()
     }
 
     /// The recording is over: what still waits ends as its `else` says.
     pub fn finish(&mut self) -> Replayed {
-        self.until(Timestamp::from_millis(i64::MAX))
+        self.until(Timestamp::from_millis(i64::MAX)).into()
+    }
+
+    /// Writes that come from outside.
+    pub(super) fn seed(&mut self, writes: &[Write]) {
+        self.state.apply(writes);
+        self.open.apply(writes);
+    }
+
+    /// The next line is read; its waits are ended already ([`Replay::until`]).
+    pub(super) fn next_line(&mut self, seq: usize, exchange: Exchange) -> Reading {
+        self.last = seq;
+        self.read(exchange)
+    }
+
+    fn read(&mut self, exchange: Exchange) -> Reading {
+        let options = self.ruleset.read_options(self.charsets.of(&exchange.request));
+        if let Some(response) = &exchange.response {
+            self.charsets.note(&exchange.request, response);
+        }
+        Reading::new(exchange, options).with_persisted(&self.persisted)
+    }
+
+    /// Matches, derives and applies; then looks up what stands to be looked up.
+    pub(super) fn derive(
+        &mut self,
+        seq: usize,
+        reading: &Reading,
+        candidates: &Candidates,
+        progress: &mut Progress,
+    ) -> Matched {
+        let now = reading.exchange().at;
+        let matched =
+            if candidates.rules.is_empty() { Matched::default() } else { self.ruleset.matches(reading, candidates) };
+        let derived = self.ruleset.derive_traced(reading, &matched, &self.state, now, self.steps());
+        let waiting = self.take(derived, Some(seq), progress);
+        for pending in &waiting {
+            self.look_up(pending, now, None, progress);
+        }
+        progress.waiting.extend(waiting);
+        matched
+    }
+
+    const fn steps(&self) -> Trace {
+        if self.traced { Trace::on() } else { Trace::OFF }
     }
 
     /// Rules that may match; none, where only the visitor is to be followed; `None` where there is nothing to see.
-    fn candidates(&self, exchange: &Exchange) -> Option<Candidates> {
+    pub(super) fn candidates(&self, exchange: &Exchange) -> Option<Candidates> {
         let response = exchange.response.as_ref()?;
         let mut candidates = self.ruleset.wants(&exchange.request, &self.open).unwrap_or_default();
         if !candidates.rules.is_empty()
@@ -110,30 +187,35 @@ impl<'a> Replay<'a> {
     }
 
     /// Ends the waits whose time is up, in the order of their deadlines.
-    fn until(&mut self, now: Timestamp) -> Replayed {
-        let mut replayed = Replayed::default();
+    pub(super) fn until(&mut self, now: Timestamp) -> Progress {
+        let mut progress = Progress::default();
         loop {
             let due = self.state.open().filter(|pending| pending.deadline <= now);
             let Some(next) = due.min_by_key(|pending| (pending.deadline, pending.at, pending.uid)).cloned() else {
-                return replayed;
+                return progress;
             };
-            let derived = self.ruleset.expire(&next, &self.state, next.deadline);
-            self.take(derived, None, &mut replayed);
+            let derived = self.ruleset.expire_traced(&next, &self.state, next.deadline, self.steps());
+            self.take(derived, None, &mut progress);
         }
     }
 
-    fn look_up(&mut self, pending: &Pending, now: Timestamp, replayed: &mut Replayed) {
+    /// Gives a waiting match the answers that stand for its look-ups (`only`: this one alone).
+    fn look_up(&mut self, pending: &Pending, now: Timestamp, only: Option<usize>, progress: &mut Progress) {
         for wait in &pending.waits {
             let WaitsFor::LookUp(look_up) = &wait.waits_for else { continue };
             let target = shown(look_up);
-            let Some((_, answer)) = self.answers.iter().find(|(wanted, _)| glob(wanted, &target)) else { continue };
+            let mut fitting = self.answers.iter().enumerate().rev().filter(|(_, (wanted, _))| glob(wanted, &target));
+            let Some((_, (_, answer))) = fitting.next().filter(|(at, _)| only.is_none_or(|only| only == *at)) else {
+                continue;
+            };
             let mut answer = Exchange { at: now, ..answer.clone() };
             answer.request.method = http::Method::GET;
             answer.request.uri = target.parse().unwrap_or_else(|_| http::Uri::from_static("/"));
             let options = self.ruleset.read_options(self.charsets.of(&answer.request));
             let reading = Reading::new(answer, options);
-            let derived = self.ruleset.answered(pending, wait.place, &reading, &self.state, now);
-            self.take(derived, None, replayed);
+            let (steps, asked) = (self.steps(), (wait.place, &reading));
+            let derived = self.ruleset.answered_traced(pending, asked, &self.state, now, steps);
+            self.take(derived, None, progress);
             if !self.state.open().any(|open| open.uid == pending.uid) {
                 return;
             }
@@ -141,7 +223,8 @@ impl<'a> Replay<'a> {
     }
 
     /// Applies what came of something; gives the matches that wait now. `seq`: the line whose rules matched.
-    fn take(&mut self, derived: Derived, seq: Option<usize>, replayed: &mut Replayed) -> Vec<Pending> {
+    fn take(&mut self, mut derived: Derived, seq: Option<usize>, progress: &mut Progress) -> Vec<Pending> {
+        progress.trace.append(&mut derived.trace);
         let uids = &mut self.uids;
         let (named, writes, notes) = derived.named(|| {
             *uids += 1;
@@ -149,23 +232,24 @@ impl<'a> Replay<'a> {
         });
         self.state.apply(&writes);
         self.open.apply(&writes);
-        replayed.1.extend(notes);
+        progress.notes.extend(notes);
         let mut waiting = Vec::new();
         for step in named {
             match step {
                 Named::Event(_, draft) => {
                     let settled = self.last;
-                    replayed.0.push(ReplayedEvent { seq: seq.unwrap_or(settled), settled, draft: *draft });
+                    progress.events.push(ReplayedEvent { seq: seq.unwrap_or(settled), settled, draft: *draft });
                 }
                 Named::Wait(pending) => {
                     self.lines.insert(pending.uid, self.last);
                     waiting.push(*pending);
                 }
                 Named::Settled(waited, events) => {
+                    progress.settled.push(waited.pending);
                     // What another replay left over comes of a line that is not known here.
                     let settled = self.last;
                     let seq = self.lines.remove(&waited.pending).or(seq).unwrap_or(settled);
-                    replayed.0.extend(events.into_iter().map(|(_, draft)| ReplayedEvent { seq, settled, draft }));
+                    progress.events.extend(events.into_iter().map(|(_, draft)| ReplayedEvent { seq, settled, draft }));
                 }
             }
         }
@@ -173,8 +257,16 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// What the shop says to a look-up, as an exchange for [`Replay::answer`]; `None`: it does not answer.
+pub fn answer_exchange(at: Timestamp, response: Option<ResponseHead>, response_body: CapturedBody) -> Exchange {
+    let (method, uri, headers) = (http::Method::GET, http::Uri::from_static("/"), http::HeaderMap::new());
+    let request = RequestHead { method, uri, headers, secure: false };
+    let end = if response.is_some() { End::Complete } else { End::Failed };
+    Exchange { at, request, request_body: CapturedBody::default(), response, response_body, end }
+}
+
 /// A look-up's path and query for people, kept values by their names.
-fn shown(look_up: &LookUp) -> String {
+pub(super) fn shown(look_up: &LookUp) -> String {
     let pieces = look_up.get.iter().map(|piece| match piece {
         GetPiece::Text(text) => text.clone(),
         GetPiece::Kept(name) => format!("access.{name}"),

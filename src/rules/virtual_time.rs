@@ -11,6 +11,11 @@ pub struct VirtualTime {
 }
 
 impl VirtualTime {
+    /// The time of the last line; that of the start before the first.
+    pub fn now(&self) -> Timestamp {
+        self.last.unwrap_or_default()
+    }
+
     /// The time of the next line, which says it is so many seconds after the start.
     pub fn next(&mut self, seconds: Option<f64>) -> Timestamp {
         let said = seconds.filter(|seconds| seconds.is_finite()).map(|seconds| {

@@ -9,7 +9,8 @@ use crate::model::{MAX_BODY_BYTES, Timestamp, id_json};
 use crate::rules::expr::date_seconds;
 
 /// Fields that every body but those of `deleted` and actions carries, and that `known` does not keep among its fields.
-const DATES: [&str; 4] = ["date_created", "date_created_gmt", "date_modified", "date_modified_gmt"];
+pub(in crate::rules) const DATES: [&str; 4] =
+    ["date_created", "date_created_gmt", "date_modified", "date_modified_gmt"];
 
 /// When a resource was made and last changed, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use super::lessons::{is_open, oldest_first};
 use super::notes::Notes;
 use super::sink::Sink;
 use super::step::Derived;
+use super::trace::{Trace, Traced};
 use super::visitor::Visitor;
 use super::waits;
 use crate::exchange::{CapturedBody, End, Exchange, Reading, RequestHead};
@@ -46,7 +47,14 @@ impl Ruleset {
                 RuleKind::Learn => true,
                 RuleKind::Wait { .. } => false,
             };
-            if !runs || !holds(self, rule, hit, context.reading(), &visitor.whole) {
+            if !runs {
+                if let (Some(by), true) = (stopped_by.and_then(|by| self.events.get(by as usize)), rule.is_event()) {
+                    notes.trace(|| Traced::Stopped { rule: rule.name.clone(), by: by.name.clone() });
+                }
+                continue;
+            }
+            if !holds(self, rule, hit, context.reading(), &visitor.whole) {
+                notes.trace(|| Traced::NoMemory { rule: rule.name.clone() });
                 continue;
             }
             let held = evaluate::rule(self, rule, &context_of(context, hit), notes, sink);
@@ -78,6 +86,7 @@ impl Ruleset {
             let Some(rule) = self.rule_at(hit) else { continue };
             let by = context_of(context, hit);
             let memory = &visitor.whole;
+            notes.trace(|| Traced::Rule { name: rule.name.clone(), late: true });
             if !holds(self, rule, hit, context.reading(), memory) || !Run::new(self, rule, Phase::All, notes).when(&by)
             {
                 continue;
@@ -113,10 +122,21 @@ impl Ruleset {
 
     /// The time of a waiting match is up: what its `else` says.
     pub fn expire(&self, pending: &Pending, view: &dyn View, now: Timestamp) -> Derived {
+        self.expire_traced(pending, view, now, Trace::OFF)
+    }
+
+    /// The same; the trace comes back in [`Derived::trace`].
+    pub(in crate::rules) fn expire_traced(
+        &self,
+        pending: &Pending,
+        view: &dyn View,
+        now: Timestamp,
+        trace: Trace,
+    ) -> Derived {
         let visitor = Visitor::of_session(&pending.session, view, now);
         let reading = Reading::new(nothing(now), self.read_options(None));
         let context = Context::new(&reading, &self.shop, view, now).with_session(&visitor.memory.memory);
-        let mut notes = Notes::default();
+        let mut notes = Notes::of(&[], trace);
         let mut sink = Sink::new(view, now, pending.session.clone());
         match pending.otherwise {
             Otherwise::Send => {
@@ -143,6 +163,18 @@ impl Ruleset {
         view: &dyn View,
         now: Timestamp,
     ) -> Derived {
+        self.answered_traced(pending, (place, answer), view, now, Trace::OFF)
+    }
+
+    /// The same; the trace comes back in [`Derived::trace`].
+    pub(in crate::rules) fn answered_traced(
+        &self,
+        pending: &Pending,
+        (place, answer): (u32, &Reading),
+        view: &dyn View,
+        now: Timestamp,
+        trace: Trace,
+    ) -> Derived {
         let visitor = Visitor::of_session(&pending.session, view, now);
         let context = Context::new(answer, &self.shop, view, now).with_session(&visitor.memory.memory);
         let exchange = answer.exchange();
@@ -160,11 +192,12 @@ impl Ruleset {
             Some(Need::Head | Need::Body) => self.matches(answer, &candidates),
             Some(Need::Nothing) | None => Matched::default(),
         };
-        let mut notes = Notes::of(&matched.notes);
+        let mut notes = Notes::of(&matched.notes, trace);
         let mut sink = Sink::new(view, now, pending.session.clone());
         let hit = trigger.and_then(|(number, _)| matched.rules.iter().find(|hit| hit.rule == number));
         if let (Some(hit), Some((_, rule))) = (hit, trigger) {
             let by = context_of(&context, hit);
+            notes.trace(|| Traced::Rule { name: rule.name.clone(), late: true });
             let completes = is_open(pending, &sink)
                 && self.rule_of(pending).is_some()
                 && holds(self, rule, hit, answer, &visitor.whole)

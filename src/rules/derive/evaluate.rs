@@ -6,6 +6,7 @@ use super::candidate::{Candidate, Key, MAX_KEYS, Origin, key};
 use super::notes::Notes;
 use super::payload;
 use super::sink::{MemoryOp, Sink, Work};
+use super::trace::Traced;
 use crate::model::Topic;
 use crate::rules::expr::{Expr, RuleContext, RunError, Template};
 use crate::rules::rule::{EventRule, KeySource, Ruleset};
@@ -47,11 +48,13 @@ pub(super) fn rule(
     sink: &mut Sink<'_>,
 ) -> bool {
     let mut run = Run::new(ruleset, rule, Phase::Early, notes);
+    run.notes.trace(|| Traced::Rule { name: rule.name.clone(), late: false });
     let mut held = false;
     match rule.for_each.filter(|_| !run.late_items) {
         None => held = run.once(context, 0, true, sink),
         Some(list) => {
             for (index, item) in run.items(list, context).iter().enumerate() {
+                run.notes.trace(|| Traced::Item { index, value: item.json() });
                 held |= run.once(&context.with_item(item, index), index, !held, sink);
             }
             // Without an item there is nothing to hold for.
@@ -81,10 +84,13 @@ impl<'r, 'n> Run<'r, 'n> {
         if self.damaged("for_each", list, context) {
             return Vec::new();
         }
-        self.ruleset.expressions.elements(list, context).unwrap_or_else(|error| {
+        let items = self.ruleset.expressions.elements(list, context).unwrap_or_else(|error| {
             self.failed("for_each", &error);
             Vec::new()
-        })
+        });
+        let expressions = &self.ruleset.expressions;
+        self.notes.trace(|| Traced::Items { source: expressions.source(list).to_owned(), count: items.len() });
+        items
     }
 
     /// Absence is never concluded from a body that is cut or cannot be decoded.
@@ -174,13 +180,21 @@ impl<'r, 'n> Run<'r, 'n> {
                 return true;
             }
             let what = if rule.when.len() == 1 { "when".to_owned() } else { format!("when[{at}]") };
-            if self.damaged(&what, *condition, context) {
-                return false;
-            }
-            self.ruleset.expressions.truth(*condition, context).unwrap_or_else(|error| {
-                self.failed(&what, &error);
-                false
-            })
+            let held = if self.damaged(&what, *condition, context) {
+                Err("what it reads is cut or cannot be decoded".to_owned())
+            } else {
+                self.ruleset.expressions.truth(*condition, context).map_err(|error| {
+                    self.failed(&what, &error);
+                    error.message
+                })
+            };
+            let expressions = &self.ruleset.expressions;
+            self.notes.trace(|| Traced::When {
+                source: expressions.source(*condition).to_owned(),
+                held: held == Ok(true),
+                error: held.clone().err(),
+            });
+            held.unwrap_or_default()
         })
     }
 
@@ -255,6 +269,7 @@ impl<'r, 'n> Run<'r, 'n> {
             return None;
         }
         let text = self.ruleset.expressions.text(template, context);
+        self.traced(what, template, || text.clone().map(|text| text.map(Value::String)));
         self.told(what, template, context, text)
     }
 
@@ -264,7 +279,19 @@ impl<'r, 'n> Run<'r, 'n> {
             return None;
         }
         let value = self.ruleset.expressions.value(template, context);
+        self.traced(what, template, || value.clone());
         self.told(what, template, context, value)
+    }
+
+    fn traced(&mut self, what: &str, template: &Template, gave: impl FnOnce() -> Result<Option<Value>, RunError>) {
+        let expressions = &self.ruleset.expressions;
+        self.notes.trace(|| {
+            let (place, source) = (what.to_owned(), expressions.written(template));
+            match gave() {
+                Ok(value) => Traced::Value { place, source, value, error: None },
+                Err(error) => Traced::Value { place, source, value: None, error: Some(error.message) },
+            }
+        });
     }
 
     fn told<T>(

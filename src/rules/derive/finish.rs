@@ -52,7 +52,8 @@ pub(super) fn finish(
     }
     let mut writes = settle.state.into_writes();
     writes.extend(memories(ruleset, visitor, &sink, waits, &mut notes));
-    Derived { steps, writes, notes: notes.into_list() }
+    let (notes, trace) = notes.into_parts();
+    Derived { steps, writes, notes, trace }
 }
 
 fn settled(

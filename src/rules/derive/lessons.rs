@@ -10,6 +10,7 @@ use super::merge::laid_over;
 use super::notes::Notes;
 use super::settle::{Learnt, Settle};
 use super::sink::Sink;
+use super::trace::Traced;
 use crate::model::{EventUid, Identity, Known, Pending, Timestamp};
 
 impl Settle<'_> {
@@ -18,6 +19,12 @@ impl Settle<'_> {
         let resource = lesson.resource.clone();
         let by_key = |settle: &Self, key: &Key| settle.state.id_of(&resource, &key.name, &key.folded);
         let id = lesson.id.clone().or_else(|| lesson.keys.iter().find_map(|key| by_key(self, key)));
+        notes.trace(|| Traced::Learnt {
+            rule: lesson.origin.rule.clone(),
+            resource: resource.clone(),
+            id: id.clone(),
+            key: lesson.keys.iter().map(|key| (key.name.clone(), key.value.clone())).collect(),
+        });
         let Some(id) = id else {
             let Some(key) = lesson.keys.first() else { return };
             return self.seen(lesson, &key_identity(key), notes);

@@ -21,6 +21,7 @@ mod redact;
 mod settle;
 mod sink;
 mod step;
+mod trace;
 mod visitor;
 mod waits;
 
@@ -39,10 +40,13 @@ use notes::Notes;
 use sink::Sink;
 use visitor::Visitor;
 
+pub(super) use body::DATES;
 pub(super) use redact::is_secret;
 
 pub use notes::Note;
 pub use step::{Derived, Named, PendingDraft, Step};
+pub(super) use trace::Trace;
+pub use trace::{Traced, TracedEvent};
 
 /// An event before it has a uid and knows its webhooks.
 #[derive(Debug, Clone)]
@@ -79,13 +83,36 @@ impl Ruleset {
     /// What the matched rules make of the exchange, given state as before it. `now` is the time of derivation. Without a
     /// matched rule the visitor is still followed.
     pub fn derive(&self, reading: &Reading, matched: &Matched, view: &dyn View, now: Timestamp) -> Derived {
+        self.derive_traced(reading, matched, view, now, Trace::OFF)
+    }
+
+    /// The same; the trace comes back in [`Derived::trace`].
+    pub(super) fn derive_traced(
+        &self,
+        reading: &Reading,
+        matched: &Matched,
+        view: &dyn View,
+        now: Timestamp,
+        trace: Trace,
+    ) -> Derived {
         let visitor = Visitor::of(self, reading, view, now);
         let context = Context::new(reading, &self.shop, view, now).with_session(&visitor.memory.memory);
-        let mut notes = Notes::of(&matched.notes);
+        let mut notes = Notes::of(&matched.notes, trace);
         let mut sink = Sink::new(view, now, visitor.id.clone());
         self.complete(matched, &context, &visitor, &mut notes, &mut sink);
         self.evaluate(matched, &context, &visitor, &mut notes, &mut sink);
         finish::finish(self, visitor, &context, sink, notes)
+    }
+
+    /// The session an exchange belongs to (empty: none), and what is remembered of its visitor, as before it.
+    pub(super) fn remembered(
+        &self,
+        reading: &Reading,
+        view: &dyn View,
+        now: Timestamp,
+    ) -> (String, Map<String, Value>) {
+        let visitor = Visitor::of(self, reading, view, now);
+        (visitor.id, visitor.memory.memory)
     }
 
     /// Indexes of the webhooks whose topics and filter want this event (status is the engine's business).

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::trace::{Trace, Traced};
+
 /// The most different notes one exchange leaves; more of them say nothing new.
 const MAX_NOTES: usize = 64;
 
@@ -14,17 +16,18 @@ pub struct Note {
     pub text: String,
 }
 
-/// The notes of one exchange, each once.
+/// The notes of one exchange, each once; and the trace, where somebody asks for it.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     list: Vec<Note>,
     seen: HashSet<Note>,
+    trace: Trace,
 }
 
 impl Notes {
     /// Begins with those of matching.
-    pub(super) fn of(notes: &[Note]) -> Self {
-        let mut all = Self::default();
+    pub(super) fn of(notes: &[Note], trace: Trace) -> Self {
+        let mut all = Self { trace, ..Self::default() };
         for note in notes {
             all.push(note.clone());
         }
@@ -42,7 +45,12 @@ impl Notes {
         }
     }
 
-    pub(super) fn into_list(self) -> Vec<Note> {
-        self.list
+    /// Keeps a step, if somebody asks for them.
+    pub(super) fn trace(&mut self, step: impl FnOnce() -> Traced) {
+        self.trace.step(step);
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Note>, Vec<Traced>) {
+        (self.list, self.trace.into_steps())
     }
 }

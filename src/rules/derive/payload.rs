@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::evaluate::{Phase, Run};
 use super::merge::laid_over;
 use super::redact;
+use super::trace::Traced;
 use crate::rules::expr::RuleContext;
 use crate::rules::rule::ValueTree;
 
@@ -21,7 +22,13 @@ pub(super) fn payload(run: &mut Run<'_, '_>, context: &RuleContext<'_>) -> Map<S
         }
         match context.path(&source.parts) {
             Some(Value::Object(map)) => {
-                let map = redact::without(map, &rule.omit, &run.ruleset.shop.redact);
+                let redact = &run.ruleset.shop.redact;
+                run.notes.trace(|| {
+                    let left = redact::without(map.clone(), &rule.omit, redact);
+                    let (kept, left_out) = map.keys().cloned().partition(|name| left.contains_key(name));
+                    Traced::Copied { source: source.text.clone(), kept, left_out }
+                });
+                let map = redact::without(map, &rule.omit, redact);
                 copied = laid_over(map, &copied);
             }
             Some(_) => run.note(&format!("payload_from: `{}` is no table", source.text)),
@@ -51,7 +58,13 @@ pub(super) fn table(
 pub(super) fn value(run: &mut Run<'_, '_>, place: &str, tree: &ValueTree, context: &RuleContext<'_>) -> Option<Value> {
     match tree {
         ValueTree::Template(template) => run.value(place, template, context),
-        ValueTree::Constant(constant) => run.is_due(false).then(|| constant.clone()),
+        ValueTree::Constant(constant) => run.is_due(false).then(|| {
+            run.notes.trace(|| {
+                let (place, source) = (place.to_owned(), constant.to_string());
+                Traced::Value { place, source, value: Some(constant.clone()), error: None }
+            });
+            constant.clone()
+        }),
         ValueTree::Table(entries) => {
             let map = table(run, place, entries, context);
             (entries.is_empty() && run.is_due(false) || !map.is_empty()).then_some(Value::Object(map))

@@ -12,6 +12,7 @@ use super::identify::Found;
 use super::merge::laid_over;
 use super::notes::Notes;
 use super::overlay::Overlay;
+use super::trace::{Traced, TracedEvent};
 use crate::model::{Known, MAX_BODY_BYTES, Timestamp, Topic};
 use crate::rules::rule::{PayloadMode, Ruleset};
 use crate::rules::view::View;
@@ -54,15 +55,27 @@ impl<'a> Settle<'a> {
         }
         let found = self.identify(&candidate, notes);
         let draft = if candidate.topic.is_action() {
-            self.action(&mut candidate, &found, notes)?
+            self.action(&mut candidate, &found, notes)
         } else {
             let topic = decided(&candidate.topic, found.known.as_ref());
             if topic.event() == "deleted" {
-                self.deleted(&mut candidate, topic, &found, notes)?
+                self.deleted(&mut candidate, topic, &found, notes)
             } else {
-                self.told(&mut candidate, topic, &found, notes)?
+                self.told(&mut candidate, topic, &found, notes)
             }
         };
+        notes.trace(|| {
+            Traced::Settled(Box::new(TracedEvent {
+                rule: origin.rule.clone(),
+                wanted: candidate.topic.clone(),
+                topic: draft.as_ref().map(|draft| draft.topic.clone()),
+                resource: candidate.resource.clone(),
+                identity: found.identity.clone(),
+                id_by_key: candidate.id.is_none() && found.id.is_some(),
+                known: found.known.as_ref().map(|known| known.deleted),
+            }))
+        });
+        let draft = draft?;
         if let (true, Some(id)) = (is_created(&draft.topic), &draft.id) {
             self.made.insert((draft.resource.clone(), id.clone()));
         }

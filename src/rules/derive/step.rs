@@ -2,7 +2,7 @@
 
 use crate::model::{EventUid, Pending, Settled, SettledAs, Timestamp, Write};
 
-use super::{Draft, Note};
+use super::{Draft, Note, Traced};
 
 /// What an exchange, an answer to a look-up or the end of a wait comes to.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Derived {
     pub writes: Vec<Write>,
     /// Things an operator should know.
     pub notes: Vec<Note>,
+    /// What the rules worked out on the way; empty unless it was asked for.
+    pub trace: Vec<Traced>,
 }
 
 /// One thing that happened.
@@ -82,7 +84,7 @@ impl Derived {
 
     /// The steps named, and all writes: `uid` gives a fresh name each time.
     pub fn named(self, mut uid: impl FnMut() -> EventUid) -> (Vec<Named>, Vec<Write>, Vec<Note>) {
-        let Self { steps, mut writes, notes } = self;
+        let Self { steps, mut writes, notes, .. } = self;
         let mut named = Vec::with_capacity(steps.len());
         for step in steps {
             match step {

@@ -10,6 +10,7 @@ use super::evaluate::{Phase, Run, Values};
 use super::merge::added;
 use super::notes::Notes;
 use super::sink::{Sink, Work};
+use super::trace::Traced;
 use crate::model::{
     Access, EventUid, GetPiece, LookUp, OpenWait, Otherwise, Pending, Topic, WaitsFor, percent_encoded,
 };
@@ -42,6 +43,7 @@ impl Run<'_, '_> {
         let rule = &self.rule.name;
         let before = sink.view.once(rule, &key).is_some_and(|until| until > sink.now);
         let fresh = !before && sink.used.insert((rule.clone(), key.clone()));
+        self.notes.trace(|| Traced::Once { key: key.clone(), fresh });
         if fresh { Ok(Some((key, sink.now.plus(once.span)))) } else { Err(()) }
     }
 
@@ -257,6 +259,7 @@ impl Run<'_, '_> {
             None => all.extend(self.late_once(context, early, completed, sink)),
             Some(list) => {
                 for (index, item) in self.items(list, context).iter().enumerate() {
+                    self.notes.trace(|| Traced::Item { index, value: item.json() });
                     let context = context.with_item(item, index);
                     // Without what it waits for, an item's `when` still decides: it need not name `then`.
                     all.extend(self.late_once(&context, early.clone(), true, sink));
@@ -342,6 +345,7 @@ pub(super) fn candidates(
     let context = base.rule(&[], &[]).with_late(&late);
     let session = std::mem::replace(&mut sink.session, pending.session.clone());
     let mut run = Run::new(ruleset, rule, Phase::Late, notes);
+    run.notes.trace(|| Traced::Rule { name: rule.name.clone(), late: true });
     let all = run.late(&context, values, by.is_some(), sink);
     sink.session = session;
     all.into_iter().flat_map(|values| values.candidates(resource.as_deref(), &origin)).collect()

@@ -47,6 +47,13 @@ pub struct RuleContext<'a> {
 #[derive(Clone, Debug)]
 pub struct Item(pub(super) Value);
 
+impl Item {
+    /// As JSON; `None` where it is undefined or too large.
+    pub fn json(&self) -> Option<Json> {
+        to_json(&self.0).ok().flatten()
+    }
+}
+
 impl std::fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context").finish_non_exhaustive()

@@ -64,6 +64,22 @@ impl Expressions {
         self.sources.get(expr.0).map_or("", |source| &source.text)
     }
 
+    /// A value as it is written, blanks in its braces aside.
+    pub fn written(&self, template: &Template) -> String {
+        let hole = |expr: Expr| format!("{{{{ {} }}}}", self.source(expr).trim());
+        match template {
+            Template::Literal(text) => text.clone(),
+            Template::Single(expr) => hole(*expr),
+            Template::Mixed(pieces) => pieces
+                .iter()
+                .map(|piece| match piece {
+                    Piece::Text(text) => text.clone(),
+                    Piece::Hole(expr) => hole(*expr),
+                })
+                .collect(),
+        }
+    }
+
     pub(super) fn source_of(&self, expr: Expr) -> Option<&Source> {
         self.sources.get(expr.0)
     }

@@ -2,7 +2,7 @@
 //!
 //! `syntax` reads bytes to a tree of values that know their place, `gather` sorts the tables of all files by kind and
 //! name, `parts` lays parts under rules; then each reader (`event`, `shop`, `webhook`) compiles its tables with the
-//! typed, strict reading of `loader`. `never` looks for what loads but cannot work.
+//! typed, strict reading of `loader`. `never` and `shadow` look for what loads but cannot work.
 
 mod access;
 mod bound;
@@ -23,6 +23,7 @@ mod path;
 mod receiver;
 mod report;
 mod scoped;
+mod shadow;
 mod shop;
 mod stateful;
 mod status;
@@ -77,6 +78,9 @@ pub fn load(files: &[SourceFile]) -> Loaded {
     let gathered = gather::gather(&mut loader, &tables);
     let compiled = compile(&mut loader, &gathered);
     never::tell(&mut loader, &compiled.events, &compiled.webhooks, &gathered);
+    if !loader.report.has_errors() {
+        shadow::tell(&mut loader, &compiled.events, &gathered);
+    }
     let Loader { report, expressions, .. } = loader;
     let ruleset = (!report.has_errors()).then(|| ruleset(compiled, expressions));
     Loaded { ruleset, diagnostics: report.finish() }

@@ -144,7 +144,8 @@ fn is_several(subject: &Subject) -> bool {
     }
 }
 
-fn implies(outer: &Condition, inner: &Condition) -> bool {
+/// Whether a condition follows of another one.
+pub(super) fn implies(outer: &Condition, inner: &Condition) -> bool {
     outer.subject == inner.subject
         && match (&outer.matcher, &inner.matcher) {
             (Matcher::OneOf(outer), Matcher::OneOf(inner)) => outer.iter().all(|text| inner.contains(text)),

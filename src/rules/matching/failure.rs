@@ -34,13 +34,8 @@ impl Ruleset {
         let request = &reading.exchange().request;
         let path = segments(request.path(), reading.options().charset);
         if captures(rule, &request.method, &path).is_none() {
-            let on = |on: &super::super::rule::On| {
-                let methods: Vec<&str> = on.methods.iter().map(http::Method::as_str).collect();
-                format!("{} {}", methods.join("|"), on.path.text)
-            };
-            let wanted: Vec<String> = rule.on.iter().map(on).collect();
             let found = format!("{} {}", request.method, request.path());
-            return Some(Failure { wanted: format!("on = {}", wanted.join(", ")), found: cut(&found) });
+            return Some(Failure { wanted: on_text(rule), found: cut(&found) });
         }
         let sight = Sight::new(reading, self.flash.as_ref());
         let mut first = None;
@@ -64,7 +59,18 @@ impl Ruleset {
     }
 }
 
-fn tell(rule: &EventRule, cause: Cause<'_>, scene: Scene<'_>) -> Failure {
+/// The methods and paths of a rule.
+pub(super) fn on_text(rule: &EventRule) -> String {
+    let on = |on: &super::super::rule::On| {
+        let methods: Vec<&str> = on.methods.iter().map(http::Method::as_str).collect();
+        format!("{} {}", methods.join("|"), on.path.text)
+    };
+    let wanted: Vec<String> = rule.on.iter().map(on).collect();
+    format!("on = {}", wanted.join(", "))
+}
+
+/// A condition in words, with what was found.
+pub(super) fn tell(rule: &EventRule, cause: Cause<'_>, scene: Scene<'_>) -> Failure {
     let sight = scene.sight;
     let exchange = sight.reading.exchange();
     let (wanted, found) = match cause {
@@ -77,7 +83,11 @@ fn tell(rule: &EventRule, cause: Cause<'_>, scene: Scene<'_>) -> Failure {
             ("the shop's whole answer".to_owned(), found.to_owned())
         }
         Cause::Status => {
-            let range = |(from, to): &(u16, u16)| if from == to { from.to_string() } else { format!("{from}-{to}") };
+            let range = |(from, to): &(u16, u16)| match (from, to) {
+                _ if from == to => from.to_string(),
+                (class, end) if class % 100 == 0 && end - class == 99 => format!("{}xx", class / 100),
+                _ => format!("{from}-{to}"),
+            };
             let ranges: Vec<String> = rule.status.ranges.iter().map(range).collect();
             let status = exchange.response.as_ref().map_or("no answer".to_owned(), |r| r.status.as_u16().to_string());
             (format!("status = {}", ranges.join(", ")), status)
@@ -95,7 +105,12 @@ fn tell(rule: &EventRule, cause: Cause<'_>, scene: Scene<'_>) -> Failure {
         Cause::Graphql(graphql) => (graphql.to_string(), fields(sight)),
         Cause::GraphqlOk(ok) => {
             let found = if ok == GraphqlOk::Yes { "it failed" } else { "it went well" };
-            (format!("graphql.ok = {}", ok == GraphqlOk::Yes), found.to_owned())
+            let wanted = match ok {
+                GraphqlOk::Yes => "true",
+                GraphqlOk::No => "false",
+                GraphqlOk::Any => "\"any\"",
+            };
+            (format!("graphql.ok = {wanted}"), found.to_owned())
         }
         Cause::Find(find) => (find.text.clone(), gave(&sight.find(&find.extract))),
     };

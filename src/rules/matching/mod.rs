@@ -5,6 +5,7 @@
 //! `whole` asks the finds too (`extract`), once for each GraphQL root field (`graphql`); what rules share of that is kept
 //! in a `sight` of the exchange.
 
+mod checks;
 mod decide;
 mod extract;
 mod failure;
@@ -24,6 +25,7 @@ use super::index::Candidates;
 use super::path::segments;
 use super::rule::{EventRule, Ruleset};
 
+pub use checks::{Check, Checks, Held, Side};
 pub(super) use decide::{captures, decide, table};
 use extract::Outcome;
 pub use failure::Failure;

@@ -91,16 +91,20 @@ fn decided(truth: Truth) -> bool {
 /// Whether the field went as the rule does not want it.
 fn gone<'r>(rule: &'r EventRule, run: &FieldRun) -> Option<Decision<'r>> {
     let wanted = rule.graphql.as_ref().map_or(GraphqlOk::Any, |graphql| graphql.ok);
-    let fits = match wanted {
+    (!went(rule, run)).then_some((Truth::Fails, Some(Cause::GraphqlOk(wanted))))
+}
+
+/// Whether the field went as the rule wants it.
+pub(super) fn went(rule: &EventRule, run: &FieldRun) -> bool {
+    match rule.graphql.as_ref().map_or(GraphqlOk::Any, |graphql| graphql.ok) {
         GraphqlOk::Any => true,
         GraphqlOk::Yes => run.ok,
         GraphqlOk::No => !run.ok,
-    };
-    (!fits).then_some((Truth::Fails, Some(Cause::GraphqlOk(wanted))))
+    }
 }
 
 /// Why a find keeps its rule from matching, if it does.
-fn missed(find: &Find, outcome: &Outcome) -> Option<Truth> {
+pub(super) fn missed(find: &Find, outcome: &Outcome) -> Option<Truth> {
     match outcome {
         Outcome::Found(_) => find.absent.then_some(Truth::Fails),
         Outcome::Nothing if find.absent => None,

@@ -43,7 +43,10 @@ fn line(path: &str, form: &str, location: &str, t: Option<f64>) -> String {
 #[test]
 fn help_names_every_command() {
     let help = Bench::new().said(&["--help"]);
-    for command in ["run", "check", "init", "replay", "suggest", "log", "webhooks", "reload", "status", "demo"] {
+    for command in [
+        "run", "check", "init", "record", "explain", "case", "test", "schema", "replay", "suggest", "log", "webhooks",
+        "reload", "status", "demo",
+    ] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}\n{help}");
         let own = Bench::new().run(&[command, "--help"]);
         assert_eq!(own.status.code(), Some(0), "{command}");

@@ -1,7 +1,12 @@
 //! The binary as people and scripts meet it: exit codes, stdout and stderr together.
 
+mod cases; // test
 mod deliveries; // the log, deliveries, runs, erase
+mod explain;
 mod files; // check, init, replay: no process, no network
+mod har; // recordings of browsers
+mod init;
+mod recording; // record, explain --live, case
 mod refused;
 mod running; // a process, and the commands that talk to it // what does not start, and what it says
 
@@ -73,6 +78,8 @@ fn demo_rules(dir: &Path) {
     fs::create_dir_all(dir).unwrap();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/demo")).unwrap() {
         let path = entry.unwrap().path();
-        fs::copy(&path, dir.join(path.file_name().unwrap())).unwrap();
+        if path.is_file() {
+            fs::copy(&path, dir.join(path.file_name().unwrap())).unwrap();
+        }
     }
 }

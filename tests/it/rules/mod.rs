@@ -1,9 +1,11 @@
 //! Files to diagnostics, exchanges to matches, matches to events.
 
 mod derive;
+mod explain;
 mod load;
 mod matching;
-mod packs;
+mod packs; // what is shipped in rules/
+mod schema;
 mod stateful;
 mod suggest; // a recording to proposals
 

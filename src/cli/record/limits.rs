@@ -1,0 +1,48 @@
+//! Times and sizes as people write them.
+
+use std::time::Duration;
+
+/// Units of a time, in seconds.
+const TIMES: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+/// Units of a size, in bytes.
+const SIZES: [(&str, u64); 4] = [("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("B", 1)];
+
+/// `30s`, `10m`, `2h`. The error is for people.
+pub(in crate::cli) fn parse_time(text: &str) -> Result<Duration, String> {
+    let seconds = number(text, &TIMES).filter(|seconds| *seconds > 0);
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("`{text}` is no time: write 30s, 10m or 2h"))
+}
+
+/// `500KB`, `50MB`, `1GB`. The error is for people.
+pub(in crate::cli) fn parse_size(text: &str) -> Result<u64, String> {
+    number(text, &SIZES)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| format!("`{text}` is no size: write 500KB, 50MB or 1GB"))
+}
+
+fn number(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let text = text.trim();
+    let of_unit = |(unit, factor): &(&str, u64)| {
+        let digits = text.strip_suffix(unit).or_else(|| text.strip_suffix(unit.to_lowercase().as_str()))?.trim();
+        digits.parse::<u64>().ok()?.checked_mul(*factor)
+    };
+    units.iter().find_map(of_unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_are_read() {
+        for (text, seconds) in [("30s", 30), ("10m", 600), ("2h", 7_200), (" 1d", 86_400)] {
+            assert_eq!(parse_time(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for (text, bytes) in [("500KB", 500_000), ("50mb", 50_000_000), ("1GB", 1_000_000_000), ("7B", 7)] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for odd in ["", "10", "0s", "0MB", "m", "-5m", "99999999999999999999h", "9999999999999999GB"] {
+            assert!(parse_time(odd).is_err() && parse_size(odd).is_err(), "{odd}");
+        }
+    }
+}

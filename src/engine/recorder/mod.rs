@@ -1,0 +1,182 @@
+//! Traffic for people to look at: recordings while somebody takes one, and the last exchanges that some rule cared about.
+//!
+//! Bounded in everything, and never in anybody's way: a recording that does not keep up misses exchanges, counted. While
+//! nobody records, a request costs one atomic load.
+
+mod filter;
+mod ring;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::exchange::{Exchange, RequestHead};
+
+pub use filter::RecordFilter;
+pub use ring::Kept;
+use ring::Ring;
+
+/// Recordings at once.
+const MAX_RECORDINGS: usize = 4;
+/// Exchanges a recording may lag behind; further ones are missed. Each holds its bodies.
+const LAG: usize = 64;
+
+/// Hands exchanges to whoever records, and keeps the last that were near a rule; a clone is the same recorder.
+#[derive(Clone, Debug)]
+pub struct Recorder(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// How many recordings there are.
+    active: AtomicUsize,
+    recordings: Mutex<Vec<Arc<Listener>>>,
+    ring: Mutex<Ring>,
+    stopping: watch::Receiver<bool>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    filter: RecordFilter,
+    sender: mpsc::Sender<Arc<Exchange>>,
+    missed: AtomicU64,
+}
+
+/// A recording that is being taken; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Recording {
+    recorder: Recorder,
+    listener: Arc<Listener>,
+    receiver: mpsc::Receiver<Arc<Exchange>>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Recorder {
+    /// Recordings end when `stopping` turns true.
+    pub(super) fn new(stopping: watch::Receiver<bool>) -> Self {
+        let (recordings, ring) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { active: AtomicUsize::new(0), recordings, ring, stopping }))
+    }
+
+    /// Begins a recording of what fits `filter`; `None` if there are too many already.
+    pub fn record(&self, filter: RecordFilter) -> Option<Recording> {
+        let (sender, receiver) = mpsc::channel(LAG);
+        let listener = Arc::new(Listener { filter, sender, missed: AtomicU64::new(0) });
+        let mut recordings = self.recordings();
+        if recordings.len() >= MAX_RECORDINGS {
+            return None;
+        }
+        recordings.push(Arc::clone(&listener));
+        self.0.active.store(recordings.len(), Ordering::Relaxed);
+        Some(Recording { recorder: self.clone(), listener, receiver, stopping: self.0.stopping.clone() })
+    }
+
+    /// The last exchanges that some rule cared about, oldest first; at most so many.
+    pub fn last(&self, most: usize) -> Vec<Arc<Kept>> {
+        self.ring().last(most)
+    }
+
+    /// Whether somebody records such a request.
+    pub(super) fn wants(&self, request: &RequestHead) -> bool {
+        self.0.active.load(Ordering::Relaxed) > 0
+            && self.recordings().iter().any(|listener| listener.filter.fits(request))
+    }
+
+    /// Hands an exchange to those who record such.
+    pub(super) fn take(&self, exchange: &Exchange) {
+        let mut shared = None;
+        for listener in self.recordings().iter().filter(|listener| listener.filter.fits(&exchange.request)) {
+            let shared = shared.get_or_insert_with(|| Arc::new(exchange.clone()));
+            if listener.sender.try_send(Arc::clone(shared)).is_err() {
+                listener.missed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Keeps an exchange that some rule cared about, with what came of it.
+    pub(super) fn keep(&self, kept: Kept) {
+        self.ring().push(kept);
+    }
+
+    /// The same of one that no rule matches any more, on the visitor's path: where somebody else is at the ring, it is let go.
+    pub(super) fn glance(&self, exchange: Exchange) {
+        if let Ok(mut ring) = self.0.ring.try_lock() {
+            ring.push(Kept::of(exchange, Vec::new(), Vec::new()));
+        }
+    }
+
+    fn recordings(&self) -> MutexGuard<'_, Vec<Arc<Listener>>> {
+        // Each change is one push or one removal: a panic in between leaves nothing half done.
+        self.0.recordings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.0.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recording {
+    /// The next exchange; `None` once the process stops.
+    pub async fn next(&mut self) -> Option<Arc<Exchange>> {
+        tokio::select! {
+            biased;
+            exchange = self.receiver.recv() => exchange,
+            _ = self.stopping.wait_for(|stopping| *stopping) => None,
+        }
+    }
+
+    /// How many it has missed because it lagged behind.
+    pub fn missed(&self) -> u64 {
+        self.listener.missed.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let mut recordings = self.recorder.recordings();
+        recordings.retain(|listener| !Arc::ptr_eq(listener, &self.listener));
+        self.recorder.0.active.store(recordings.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{CapturedBody, End, Timestamp};
+
+    fn exchange(target: &str) -> Exchange {
+        let request = http::Request::post(target).body(()).expect("a request").into_parts().0;
+        Exchange {
+            at: Timestamp::default(),
+            request: RequestHead::of(&request),
+            request_body: CapturedBody::whole("a=1"),
+            response: None,
+            response_body: CapturedBody::default(),
+            end: End::Failed,
+        }
+    }
+
+    #[tokio::test]
+    async fn recordings_are_bounded_filtered_and_end() {
+        let (stop, stopping) = watch::channel(false);
+        let recorder = Recorder::new(stopping);
+        assert!(!recorder.wants(&exchange("/a").request), "nobody records");
+        let mut admin = recorder.record(RecordFilter::parse(&["POST /admin/**".to_owned()], false).unwrap()).unwrap();
+        let rest: Vec<_> = (1..MAX_RECORDINGS).map(|_| recorder.record(RecordFilter::default()).unwrap()).collect();
+        assert!(recorder.record(RecordFilter::default()).is_none(), "there are too many");
+        drop(rest);
+        assert!(recorder.wants(&exchange("/admin/x").request) && !recorder.wants(&exchange("/b").request));
+        for n in 0..LAG + 3 {
+            recorder.take(&exchange(&format!("/admin/{n}")));
+            recorder.take(&exchange("/shop"));
+        }
+        assert_eq!(admin.missed(), 3);
+        for n in 0..LAG {
+            assert_eq!(admin.next().await.unwrap().request.path(), format!("/admin/{n}"));
+        }
+        stop.send(true).unwrap();
+        assert!(admin.next().await.is_none(), "the process stops");
+        drop(admin);
+        assert!(!recorder.wants(&exchange("/admin/x").request));
+    }
+}
