@@ -44,7 +44,7 @@ impl Url {
                 let (authority, path) = after.split_at(after.find('/').unwrap_or(after.len()));
                 (authority, without_dots(path))
             }
-            None => (base_host, merged(base_path, hierarchy)),
+            None => (if is_host(base_host) { base_host } else { "" }, merged(base_path, hierarchy)),
         };
         let host = authority.rsplit('@').next().unwrap_or_default().to_lowercase();
         let scheme = scheme.as_deref().unwrap_or(if secure { "https" } else { "http" });
@@ -52,6 +52,11 @@ impl Url {
         let tail = query.map(|query| format!("?{query}")).unwrap_or_default();
         Self { url: format!("{origin}{path}{tail}"), host, path, query: fields }
     }
+}
+
+/// Whether a `Host` header may stand in a URL: anybody can send one that ends the authority (RFC 3986 section 3.2).
+fn is_host(host: &str) -> bool {
+    !host.contains(|c: char| matches!(c, '/' | '?' | '#' | '@' | '\\') || c <= ' ')
 }
 
 /// The scheme in lower case, and what follows its colon. `http:path`, as sloppy shops write it, has none.
@@ -144,6 +149,10 @@ mod tests {
         let found = Url::resolve("b?c=%FC", "", "*", false, WINDOWS_1252);
         assert_eq!((found.url.as_str(), found.host.as_str(), found.path.as_str()), ("/b?c=%FC", "", "/b"));
         assert_eq!(found.query.tree()["c"], "\u{fc}");
+        for odd in ["#", "a/b", "a?b", "u@a", "a b", "a\\b"] {
+            let found = Url::resolve("b", odd, "/", false, UTF_8);
+            assert_eq!((found.url.as_str(), found.host.as_str()), ("/b", ""), "{odd}");
+        }
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::io::Write;
 use proptest::prelude::*;
 use serde_json::Value;
 use shopbell::exchange::{
-    CapturedBody, Damage, FieldPath, Fields, FilePartSkipper, Part, Url, charset_of_label, decode_segment, parse_line,
+    CapturedBody, Damage, FieldPath, Fields, Part, Url, charset_of_label, decode_segment, parse_line,
 };
 
+use super::targets::bodies::{fields_hold, multipart_holds};
 use super::{Lines, answered, exchange, read};
 
 const BOUNDARY: &str = "Bo-un";
@@ -34,70 +35,10 @@ fn multipart() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat())
 }
 
-/// What the skipper keeps of a body that comes in chunks of these sizes.
-fn kept(body: &[u8], sizes: &[usize]) -> Vec<u8> {
-    let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
-    let mut skipper = FilePartSkipper::for_content_type(&content_type).expect("multipart");
-    let (mut kept, mut rest) = (Vec::new(), body);
-    for size in sizes.iter().cycle() {
-        let (chunk, next) = rest.split_at((*size).min(rest.len()));
-        assert!(skipper.push(chunk, &mut kept, usize::MAX));
-        rest = next;
-        if rest.is_empty() {
-            break;
-        }
-    }
-    assert!(skipper.finish(&mut kept, usize::MAX));
-    kept
-}
-
-/// Fields of a multipart body of which this is kept: the pairs, and why some may be missing.
-fn fields(kept: &[u8], whole: &[u8], damage: Option<Damage>) -> (Vec<(String, String)>, Option<Damage>) {
-    let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
-    let mut exchange = exchange("/", &[("content-type", content_type.as_bytes())], kept, &[], b"");
-    exchange.request_body = CapturedBody { total: whole.len() as u64, damage, ..exchange.request_body };
-    match read(exchange, "iso-8859-1").form() {
-        Part::Is(fields) => (fields.pairs().to_vec(), fields.damage()),
-        Part::Damaged(damage) => (Vec::new(), Some(damage)),
-        Part::NotThis => (Vec::new(), None),
-    }
-}
-
-/// How many texts a tree holds.
-fn texts(tree: &Value) -> usize {
-    match tree {
-        Value::Object(map) => map.values().map(texts).sum(),
-        Value::Array(list) => list.iter().map(texts).sum(),
-        _ => 1,
-    }
-}
-
 proptest! {
     #[test]
     fn fields_keep_pairs_and_agree_with_their_tree(pairs in proptest::collection::vec((name(), any::<String>()), 0..40)) {
-        let fields = Fields::from_pairs(pairs.clone(), None);
-        prop_assert_eq!(fields.pairs(), &pairs);
-        prop_assert!(texts(fields.tree()) <= pairs.len());
-        for (name, _) in &pairs {
-            let path = FieldPath::parse(name);
-            let one = fields.get(&FieldPath { list: false, ..path.clone() }).map(std::borrow::Cow::into_owned);
-            let list = fields.get(&FieldPath { list: true, ..path.clone() }).map(std::borrow::Cow::into_owned);
-            let list = list.as_ref().and_then(Value::as_array).expect("always a list");
-            match one {
-                None => prop_assert!(list.is_empty()),
-                Some(Value::Array(same)) => prop_assert_eq!(list, &same),
-                Some(Value::Object(map)) => prop_assert!(list.iter().eq(map.values())),
-                Some(text) => prop_assert_eq!(list.last(), Some(&text)),
-            }
-        }
-        // The last pair is never overwritten.
-        if let Some((name, value)) = pairs.last() {
-            let path = FieldPath::parse(name);
-            if !path.list && !path.parts.is_empty() && path.parts.iter().all(|part| !part.is_empty()) {
-                let found = fields.get(&path).expect("there").into_owned();
-                prop_assert_eq!(found.as_str(), Some(value.as_str()));
-            }
-        }
+        fields_hold(&pairs);
     }
 
     #[test]
@@ -109,18 +50,8 @@ proptest! {
     }
 
     #[test]
-    fn chunks_do_not_matter(body in multipart(), sizes in proptest::collection::vec(1_usize..12, 1..6)) {
-        prop_assert_eq!(kept(&body, &sizes), kept(&body, &[usize::MAX]));
-    }
-
-    #[test]
-    fn skipping_files_loses_no_field(body in multipart()) {
-        let copy = kept(&body, &[7]);
-        prop_assert!(copy.len() <= body.len());
-        prop_assert_eq!(fields(&copy, &body, Some(Damage::Cut)), fields(&body, &body, Some(Damage::Cut)));
-        prop_assert_eq!(fields(&copy, &body, None), fields(&body, &body, None));
-        // What was skipped once has nothing more to skip.
-        prop_assert_eq!(kept(&copy, &[5]), copy);
+    fn skipping_files_loses_no_field(body in multipart(), sizes in proptest::collection::vec(1_usize..12, 1..6)) {
+        multipart_holds(BOUNDARY, &body, &sizes);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod documents; // pages and XML
 mod graphql; // operations and their answers
 mod hostile; // properties over bytes of any kind
 mod recorded; // lines, HAR, cases, flashes
+#[path = "../../fuzz/src/targets/mod.rs"]
 mod targets; // what fuzzers call
 
 use std::io::Write;

@@ -5,8 +5,9 @@ use super::super::ExprFault;
 /// The fault of `source`, with the cure of the usual slips from other languages.
 pub(super) fn fault(source: &str, error: &minijinja::Error) -> ExprFault {
     let range = error.range().unwrap_or(0..source.len());
-    let start = range.start.min(source.len());
-    let range = start..range.end.clamp(start, source.len());
+    // The parser counts bytes: an odd char of several is meant as a whole.
+    let start = source.floor_char_boundary(range.start);
+    let range = start..source.ceil_char_boundary(range.end.max(start));
     let message = error.detail().unwrap_or("this is no expression").to_owned();
     let fault = ExprFault::error(range, message);
     let bytes = source.as_bytes();

@@ -56,6 +56,7 @@ fn faults_name_the_place_and_the_cure() {
              or put the number in quotes)",
         ),
         ("status = 302", "7..8 unexpected input after expression (use `==` to compare)"),
+        ("form.a\u{fffd} | int", "6..9 unexpected character (-)"),
         ("a && b", "2..3 unexpected character (write `and`)"),
         ("form.a.split(',')", "6..17 values have no methods: `.split(…)` cannot be called (use a filter: `… | split`)"),
         (

@@ -1,0 +1,3 @@
+//! The target `charset`.
+#![no_main]
+shopbell_fuzz::fuzz!("charset");

@@ -1,0 +1,3 @@
+//! The target `cookies`.
+#![no_main]
+shopbell_fuzz::fuzz!("cookies");

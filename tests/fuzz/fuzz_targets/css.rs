@@ -1,0 +1,3 @@
+//! The target `css`.
+#![no_main]
+shopbell_fuzz::fuzz!("css");

@@ -1,0 +1,3 @@
+//! The target `decoding`.
+#![no_main]
+shopbell_fuzz::fuzz!("decoding");

@@ -1,0 +1,3 @@
+//! The target `expression`.
+#![no_main]
+shopbell_fuzz::fuzz!("expression");

@@ -1,0 +1,3 @@
+//! The target `fields`.
+#![no_main]
+shopbell_fuzz::fuzz!("fields");

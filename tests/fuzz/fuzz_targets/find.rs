@@ -1,0 +1,3 @@
+//! The target `find`.
+#![no_main]
+shopbell_fuzz::fuzz!("find");

@@ -1,0 +1,3 @@
+//! The target `flash`.
+#![no_main]
+shopbell_fuzz::fuzz!("flash");

@@ -1,0 +1,3 @@
+//! The target `flash_page`.
+#![no_main]
+shopbell_fuzz::fuzz!("flash_page");

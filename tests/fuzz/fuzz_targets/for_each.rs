@@ -1,0 +1,3 @@
+//! The target `for_each`.
+#![no_main]
+shopbell_fuzz::fuzz!("for_each");

@@ -1,0 +1,3 @@
+//! The target `form`.
+#![no_main]
+shopbell_fuzz::fuzz!("form");

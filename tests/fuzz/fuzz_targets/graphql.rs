@@ -1,0 +1,3 @@
+//! The target `graphql`.
+#![no_main]
+shopbell_fuzz::fuzz!("graphql");

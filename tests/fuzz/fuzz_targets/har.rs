@@ -1,0 +1,3 @@
+//! The target `har`.
+#![no_main]
+shopbell_fuzz::fuzz!("har");

@@ -1,0 +1,3 @@
+//! The target `headers`.
+#![no_main]
+shopbell_fuzz::fuzz!("headers");

@@ -1,0 +1,3 @@
+//! The target `html`.
+#![no_main]
+shopbell_fuzz::fuzz!("html");

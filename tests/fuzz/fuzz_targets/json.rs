@@ -1,0 +1,3 @@
+//! The target `json`.
+#![no_main]
+shopbell_fuzz::fuzz!("json");

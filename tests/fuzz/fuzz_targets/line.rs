@@ -1,0 +1,3 @@
+//! The target `line`.
+#![no_main]
+shopbell_fuzz::fuzz!("line");

@@ -1,0 +1,3 @@
+//! The target `multipart`.
+#![no_main]
+shopbell_fuzz::fuzz!("multipart");

@@ -1,0 +1,3 @@
+//! The target `packs`.
+#![no_main]
+shopbell_fuzz::fuzz!("packs");

@@ -1,0 +1,3 @@
+//! The target `query`.
+#![no_main]
+shopbell_fuzz::fuzz!("query");

@@ -1,0 +1,3 @@
+//! The target `rules`.
+#![no_main]
+shopbell_fuzz::fuzz!("rules");

@@ -1,0 +1,3 @@
+//! The target `suggest`.
+#![no_main]
+shopbell_fuzz::fuzz!("suggest");

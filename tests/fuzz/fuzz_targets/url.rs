@@ -1,0 +1,3 @@
+//! The target `url`.
+#![no_main]
+shopbell_fuzz::fuzz!("url");

@@ -1,0 +1,3 @@
+//! The target `xml`.
+#![no_main]
+shopbell_fuzz::fuzz!("xml");

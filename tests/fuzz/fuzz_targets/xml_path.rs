@@ -1,0 +1,3 @@
+//! The target `xml_path`.
+#![no_main]
+shopbell_fuzz::fuzz!("xml_path");
