@@ -160,10 +160,12 @@ impl Observer for EngineObserver {
             None if active.ruleset.session.is_empty() || is_file(request.path()) => return None,
             None => Candidates::default(),
         };
+        tracing::trace!(target: "shopbell::step", "wanted");
         Some(Ticket { active, candidates })
     }
 
     fn narrow(&self, ticket: &mut Ticket, request: &RequestHead, response: &ResponseHead) -> Interest {
+        tracing::trace!(target: "shopbell::step", "answer begun");
         let ruleset = &ticket.active.ruleset;
         if !ruleset.shop.states_charset {
             self.note_charset(request, response);
@@ -183,6 +185,7 @@ impl Observer for EngineObserver {
         let release = if waits { release } else { released() };
         match self.0.queue.try_send(Observed { ticket, exchange, release }) {
             Ok(()) => {
+                tracing::trace!(target: "shopbell::step", "handed over");
                 self.0.counters.exchanges.inc();
             }
             Err(_full) => {
@@ -269,5 +272,6 @@ fn evaluate(observed: Observed, learnt: Option<&'static Encoding>, persisted: &P
     let reading = Reading::new(exchange, active.ruleset.read_options(learnt)).with_persisted(persisted);
     let matched =
         if candidates.rules.is_empty() { Matched::default() } else { active.ruleset.matches(&reading, &candidates) };
+    tracing::trace!(target: "shopbell::step", "evaluated");
     Evaluated { active, reading, matched, release }
 }

@@ -53,6 +53,7 @@ impl Store {
         let writer = thread::Builder::new().name("store-writer".to_owned());
         // Simulated time is tokio's, and each runtime has its own.
         let runtime = tokio::runtime::Handle::try_current().ok().filter(|_| matches!(clock, Clock::Simulated { .. }));
+        let simulated = runtime.clone();
         let write = move || {
             let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
             Writer::new(own, requests).run();
@@ -60,7 +61,11 @@ impl Store {
         let writer = writer.spawn(write).map_err(fault)?;
         let (own, stopped, weak) = (shared.clone(), stop.clone(), queue.downgrade());
         let keeper = thread::Builder::new().name("store-keeper".to_owned());
-        let keeper = keeper.spawn(move || keeper::run(&own, &weak, &stopped)).map_err(fault)?;
+        let keep = move || {
+            let _entered = simulated.as_ref().map(tokio::runtime::Handle::enter);
+            keeper::run(&own, &weak, &stopped);
+        };
+        let keeper = keeper.spawn(keep).map_err(fault)?;
         let inner = Inner {
             shared,
             queue: Some(queue),
