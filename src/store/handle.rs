@@ -216,6 +216,18 @@ impl Store {
         shared.events.bytes() + shared.log.bytes() + shared.state.bytes()
     }
 
+    /// The same by kind.
+    pub fn disk_use(&self) -> [(&'static str, u64); 3] {
+        let shared = &self.inner.shared;
+        [("events", shared.events.bytes()), ("log", shared.log.bytes()), ("state", shared.state.bytes())]
+    }
+
+    /// What the journals may take, in bytes.
+    pub fn budgets(&self) -> [(&'static str, u64); 2] {
+        let options = &self.inner.shared.options;
+        [("events", options.events_budget), ("log", options.log_budget)]
+    }
+
     /// Stops the writer after what is queued is on disk. Reads go on; commits are refused.
     pub async fn close(&self) {
         let inner = self.inner.clone();

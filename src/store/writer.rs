@@ -197,7 +197,10 @@ impl Writer {
         }
         let journal = if target == Target::Events { &self.shared.events } else { &self.shared.log };
         let records: Vec<_> = entries.iter_mut().flat_map(|entry| std::mem::take(&mut entry.ready.records)).collect();
+        let begun = tokio::time::Instant::now();
         let appended = journal.append(&records, after);
+        let waited = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Counters::add(&self.shared.counters.sync_us, waited);
         let mut records = records.into_iter();
         for entry in &mut entries {
             let count = entry.ready.events.len();

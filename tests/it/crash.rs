@@ -3,6 +3,7 @@
 
 mod points; // at every step, under traffic
 mod steps; // between the steps of one exchange
+mod stop; // SIGTERM with everything in flight
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
