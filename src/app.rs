@@ -70,7 +70,7 @@ pub async fn start(settings: Settings) -> Result<Running, AppError> {
     }
 
     let clock = Clock::System;
-    let (store, recovery) = open_store(settings.data.clone(), clock).await?;
+    let (store, recovery) = open_store(settings.data.clone(), kept(&settings), clock).await?;
     let (stop_traffic, traffic) = watch::channel(false);
     let (stop_inside, inside_signal) = watch::channel(false);
     let counters = EngineCounters::default();
@@ -167,15 +167,23 @@ pub fn missing_secrets(ruleset: &Ruleset) -> Vec<Diagnostic> {
 /// The admin router over a store that no process owns: what the CLI asks where nothing runs.
 pub async fn offline(data: &Path, rules: &Path) -> Result<axum::Router, AppError> {
     let clock = Clock::System;
-    let (store, _recovery) = open_store(data.to_owned(), clock).await?;
+    let (store, _recovery) = open_store(data.to_owned(), store::Options::keep_all(), clock).await?;
     let rules = Rules::offline(rules, data, store.clone(), clock).await?;
     let metrics = metrics::registry(&EngineCounters::default(), None, &store, None);
     let about = Arc::default();
     Ok(admin::router(Admin { store, deliverer: None, rules, recorder: None, metrics, clock, about }))
 }
 
-async fn open_store(data: PathBuf, clock: Clock) -> Result<(Store, store::Recovery), StoreError> {
-    let opened = tokio::task::spawn_blocking(move || Store::open(&data, store::Options::default(), clock)).await;
+fn kept(settings: &Settings) -> store::Options {
+    store::Options::within(settings.events_budget, settings.log_budget, settings.retention)
+}
+
+async fn open_store(
+    data: PathBuf,
+    options: store::Options,
+    clock: Clock,
+) -> Result<(Store, store::Recovery), StoreError> {
+    let opened = tokio::task::spawn_blocking(move || Store::open(&data, options, clock)).await;
     opened.unwrap_or_else(|_| {
         Err(StoreError::Unavailable("opening it failed unexpectedly; this is a fault of shopbell".into()))
     })

@@ -2,16 +2,19 @@
 //!
 //! Everything about events and webhooks is in the rules directory instead, where it can change without a restart.
 
+mod file;
+mod units;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-use jiff::SignedDuration;
-use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::Diagnostic;
+use file::read_file;
+use units::{parse_budget, parse_retention, parse_time};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -53,6 +56,15 @@ pub struct RunArgs {
     /// How long open requests may take after SIGTERM [default: 30s]
     #[arg(long, env = "SHOPBELL_DRAIN", value_name = "TIME", value_parser = parse_time)]
     pub drain: Option<Duration>,
+    /// Disk for the journal of events, such as 7GiB; full: the oldest go, delivered or not [default: 7GiB]
+    #[arg(long, env = "SHOPBELL_EVENTS_BUDGET", value_name = "SIZE", value_parser = parse_budget)]
+    pub events_budget: Option<u64>,
+    /// Disk for the journal of attempts, outcomes and notices, such as 500MiB [default: 3GiB]
+    #[arg(long, env = "SHOPBELL_LOG_BUDGET", value_name = "SIZE", value_parser = parse_budget)]
+    pub log_budget: Option<u64>,
+    /// How long both journals are kept, such as 12h or 30d; what is not yet delivered stays [default: 30d]
+    #[arg(long, env = "SHOPBELL_RETENTION", value_name = "TIME", value_parser = parse_retention)]
+    pub retention: Option<Duration>,
     /// How log lines are written [default: text]
     #[arg(long, env = "SHOPBELL_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -85,6 +97,12 @@ pub struct Settings {
     pub answer_timeout: Duration,
     /// For open requests after a stop was asked for.
     pub drain: Duration,
+    /// Disk for the journal of events, in bytes.
+    pub events_budget: u64,
+    /// Disk for the log journal, in bytes.
+    pub log_budget: u64,
+    /// How long both journals are kept.
+    pub retention: Duration,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Which log lines.
@@ -104,6 +122,9 @@ impl Settings {
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             answer_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(30),
+            events_budget: 7 << 30,
+            log_budget: 3 << 30,
+            retention: Duration::from_hours(30 * 24),
             log_format: LogFormat::Text,
             log: "info".to_owned(),
         }
@@ -130,6 +151,9 @@ impl Settings {
             cores: args.cores.or(file.cores).unwrap_or(default.cores).clamp(1, MAX_CORES),
             answer_timeout: args.answer_timeout.or(file.answer_timeout).unwrap_or(default.answer_timeout),
             drain: args.drain.or(file.drain).unwrap_or(default.drain),
+            events_budget: args.events_budget.or(file.events_budget).unwrap_or(default.events_budget),
+            log_budget: args.log_budget.or(file.log_budget).unwrap_or(default.log_budget),
+            retention: args.retention.or(file.retention).unwrap_or(default.retention),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
             log: args.log.or(file.log).unwrap_or_else(|| default.log.clone()),
             ..default
@@ -140,121 +164,9 @@ impl Settings {
 /// Most threads that forward traffic.
 const MAX_CORES: usize = 256;
 
-/// `30s`, `5m`, `1h 30m`: the error is for people.
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let time = text.parse::<SignedDuration>().map_err(|_| ());
-    let time = time.and_then(|time| Duration::try_from(time).map_err(|_| ()));
-    time.map_err(|()| format!("`{text}` is no time: write a number with its unit, such as 30s, 5m or 1h"))
-}
-
-const KEYS: [&str; 11] = [
-    "listen",
-    "upstream",
-    "rules",
-    "data",
-    "allow-delivery-to",
-    "trusted-proxy",
-    "cores",
-    "answer-timeout",
-    "drain",
-    "log-format",
-    "log",
-];
-
-fn read_file(path: &Path) -> Result<RunArgs, Vec<Diagnostic>> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| vec![Diagnostic::of_file(&name, format!("the settings file cannot be read: {error}"))])?;
-    parse_file(&name, &text)
-}
-
-fn parse_file(name: &str, text: &str) -> Result<RunArgs, Vec<Diagnostic>> {
-    let table = DeTable::parse(text).map_err(|error| {
-        vec![Diagnostic::at(name, text, error.span().unwrap_or_default(), error.message().to_owned())]
-    })?;
-    let mut args = RunArgs::default();
-    let mut faults = Vec::new();
-    for (key, value) in table.get_ref() {
-        if let Err((message, hint)) = set(&mut args, key.get_ref(), value.get_ref()) {
-            let range = if KEYS.contains(&key.get_ref().as_ref()) { value.span() } else { key.span() };
-            let fault = Diagnostic::at(name, text, range, message);
-            faults.push(match hint {
-                Some(hint) => fault.hint(hint),
-                None => fault,
-            });
-        }
-    }
-    if faults.is_empty() { Ok(args) } else { Err(faults) }
-}
-
-type Fault = (String, Option<String>);
-
-fn set(args: &mut RunArgs, key: &str, value: &DeValue<'_>) -> Result<(), Fault> {
-    match key {
-        "listen" => args.listen = Some(parsed(value, "an address and a port, such as 127.0.0.1:8080")?),
-        "upstream" => args.upstream = Some(text(value)?),
-        "rules" => args.rules = Some(text(value)?.into()),
-        "data" => args.data = Some(text(value)?.into()),
-        "allow-delivery-to" => args.allow_delivery_to = ranges(value)?,
-        "trusted-proxy" => args.trusted_proxy = ranges(value)?,
-        "cores" => args.cores = Some(number(value)?),
-        "answer-timeout" => args.answer_timeout = Some(time(value)?),
-        "drain" => args.drain = Some(time(value)?),
-        "log-format" => {
-            let word = text(value)?;
-            let format = LogFormat::from_str(&word, false);
-            args.log_format =
-                Some(format.map_err(|_| (format!("`{word}` is no log format"), Some("write text or json".into())))?);
-        }
-        "log" => args.log = Some(text(value)?),
-        _ => {
-            let hint = nearest(key, KEYS)
-                .map_or_else(|| format!("known are {}", KEYS.join(", ")), |near| format!("did you mean `{near}`?"));
-            return Err((format!("unknown setting `{key}`"), Some(hint)));
-        }
-    }
-    Ok(())
-}
-
-fn text(value: &DeValue<'_>) -> Result<String, Fault> {
-    value.as_str().map(str::to_owned).ok_or_else(|| (format!("must be a string, found {}", value.type_str()), None))
-}
-
-fn parsed<T: std::str::FromStr>(value: &DeValue<'_>, what: &str) -> Result<T, Fault> {
-    let text = text(value)?;
-    text.parse().map_err(|_| (format!("`{text}` is not {what}"), None))
-}
-
-fn number(value: &DeValue<'_>) -> Result<usize, Fault> {
-    let number = value.as_integer().and_then(|number| number.as_str().parse().ok());
-    number.ok_or_else(|| (format!("must be a whole number from 1 up, found {}", value.type_str()), None))
-}
-
-fn time(value: &DeValue<'_>) -> Result<Duration, Fault> {
-    parse_time(&text(value)?).map_err(|message| (message, None))
-}
-
-fn ranges(value: &DeValue<'_>) -> Result<Vec<IpNet>, Fault> {
-    const WHAT: &str = "an address range, such as 10.0.0.0/8 or 127.0.0.1/32";
-    match value.as_array() {
-        Some(list) => list.iter().map(|entry| parsed(entry.get_ref(), WHAT)).collect(),
-        None => Ok(vec![parsed(value, WHAT)?]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn all_faults_of_the_file_are_told_at_once() {
-        let text = "listen = \"nowhere\"\nupstraem = \"http://127.0.0.1:1\"\ncores = \"two\"\ndrain = \"ten\"\n";
-        let faults = parse_file("shopbell.toml", text).unwrap_err();
-        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 4, "{told:#?}");
-        assert!(told[0].starts_with("shopbell.toml:1:10: `nowhere` is not an address"), "{told:#?}");
-        assert!(told[1].contains("did you mean `upstream`?"), "{told:#?}");
-    }
 
     #[test]
     fn flags_win_over_the_file() {
@@ -262,13 +174,17 @@ mod tests {
         let file = dir.path().join("shopbell.toml");
         std::fs::write(
             &file,
-            "upstream = \"http://127.0.0.1:1\"\ndrain = \"5s\"\nallow-delivery-to = [\"10.0.0.0/8\"]\n",
+            "upstream = \"http://127.0.0.1:1\"\ndrain = \"5s\"\nallow-delivery-to = [\"10.0.0.0/8\"]\n\
+             events-budget = \"1GiB\"\nlog-budget = \"64MiB\"\nretention = \"7d\"\n",
         )
         .unwrap();
-        let args = RunArgs { config: Some(file), upstream: Some("http://127.0.0.1:2".into()), ..RunArgs::default() };
+        let upstream = Some("http://127.0.0.1:2".into());
+        let args = RunArgs { config: Some(file), upstream, log_budget: Some(128 << 20), ..RunArgs::default() };
         let settings = Settings::resolve(args).unwrap();
         assert_eq!((settings.upstream.as_str(), settings.drain), ("http://127.0.0.1:2", Duration::from_secs(5)));
         assert_eq!(settings.allow_delivery_to.len(), 1);
+        let kept = (settings.events_budget, settings.log_budget, settings.retention);
+        assert_eq!(kept, (1 << 30, 128 << 20, Duration::from_hours(7 * 24)));
         let missing = Settings::resolve(RunArgs::default()).unwrap_err();
         assert!(missing[0].to_string().contains("--upstream"), "{missing:?}");
     }

@@ -10,13 +10,14 @@ use serde::Deserialize;
 use crate::deliver::delivery_id;
 use crate::id::{Seq, WebhookId};
 use crate::model::record::LogEntry;
-use crate::model::{Attempt, DeliveryState, Event, Outcome, Verdict, WebhookName};
+use crate::model::{Attempt, Event, Outcome, Verdict, WebhookName};
 use crate::store::{LogLine, LogQuery};
 
 use super::Admin;
-use super::delivery_view::{AttemptView, DeliveryRow, DeliveryView, OutcomeView};
+use super::delivery_view::{AttemptView, DeliveryRow, DeliveryView, OutcomeView, Standing};
 use super::error::ApiError;
 use super::log::redaction;
+use super::owed::Owed;
 use super::row::{self, LogRow};
 use super::runs;
 use super::time::moment;
@@ -45,18 +46,59 @@ pub(super) struct ListParams {
     limit: Option<usize>,
 }
 
-/// The newest deliveries, each with its last attempt or its end.
+/// Which deliveries a list holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// All.
+    Any,
+    /// All that have not ended.
+    Held,
+    /// Those that stand so.
+    Only(Standing),
+}
+
+impl Wanted {
+    fn read(text: &str) -> Result<Self, ApiError> {
+        Ok(match text {
+            "any" => Self::Any,
+            "held" => Self::Held,
+            "queued" => Self::Only(Standing::Queued),
+            "waiting" => Self::Only(Standing::Waiting),
+            "delivered" => Self::Only(Standing::Delivered),
+            "failed" => Self::Only(Standing::Failed),
+            odd => {
+                let known = "it must be queued, waiting, held (both), delivered, failed or any";
+                return Err(ApiError::BadRequest(format!("`{odd}` is no state of a delivery: {known}")));
+            }
+        })
+    }
+
+    fn holds(self, state: Standing) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Held => matches!(state, Standing::Queued | Standing::Waiting),
+            Self::Only(only) => state == only,
+        }
+    }
+
+    /// Kinds of lines that tell of such deliveries: events of those never tried, the log of all others.
+    fn kinds(self) -> Vec<String> {
+        let events = self.holds(Standing::Queued).then_some("event");
+        let log = (self != Self::Only(Standing::Queued)).then_some(["attempt", "outcome"]);
+        events.into_iter().chain(log.into_iter().flatten()).map(str::to_owned).collect()
+    }
+}
+
+/// The newest deliveries, each with its last attempt or its end, or why it was never tried.
 pub(super) async fn list(
     State(admin): State<Admin>,
     params: Result<Query<ListParams>, QueryRejection>,
 ) -> Result<Json<Vec<DeliveryRow>>, ApiError> {
     let Query(params) = params.map_err(|fault| ApiError::BadRequest(fault.body_text()))?;
     let limit = params.limit.unwrap_or(DEFAULT_ROWS).clamp(1, MAX_ROWS);
-    let wanted = params.state.as_deref().filter(|state| *state != "any");
-    if let Some(odd) = wanted.filter(|state| !matches!(*state, "failed" | "delivered" | "held")) {
-        let text = format!("`{odd}` is no state of a delivery: it must be failed, delivered, held or any");
-        return Err(ApiError::BadRequest(text));
-    }
+    let wanted = params.state.as_deref().map_or(Ok(Wanted::Any), Wanted::read)?;
+    // Before the log: what ends in between is found there first.
+    let owed = Owed::read(&admin, params.webhook.as_deref()).await?;
     let now = admin.clock.now();
     let moment = |text: &Option<String>| text.as_deref().map(|text| moment(text, now)).transpose();
     let query = LogQuery {
@@ -68,17 +110,19 @@ pub(super) async fn list(
         resource: params.resource,
         id: params.id,
         text: params.text,
-        kinds: vec!["attempt".to_owned(), "outcome".to_owned()],
+        kinds: wanted.kinds(),
         ..LogQuery::default()
     };
     let (mut rows, mut seen, mut from) = (Vec::new(), HashSet::new(), None);
     for _ in 0..PAGES {
         let page = admin.store.search_page(query.clone(), from).await?;
         for line in page.lines {
-            let Some(row) = delivery_row(line).filter(|row| seen.insert(row.id.clone())) else { continue };
-            if wanted.is_none_or(|wanted| row.state.as_str() == wanted) {
-                rows.push(row);
-            }
+            let of_line: Vec<_> = match line {
+                LogLine::Event { seq, event } => owed.queued(seq, &event).collect(),
+                line => delivery_row(line).into_iter().collect(),
+            };
+            let new = of_line.into_iter().filter(|row| seen.insert(row.id.clone()));
+            rows.extend(new.filter(|row| wanted.holds(row.state)));
         }
         from = page.next;
         if rows.len() >= limit || from.is_none() {
@@ -98,7 +142,7 @@ fn delivery_row(line: LogLine) -> Option<DeliveryRow> {
             webhook: outcome.webhook_name,
             topic: outcome.topic.to_string(),
             about: outcome.about,
-            state: DeliveryState::of(outcome.end),
+            state: Standing::of(outcome.end),
             attempts: outcome.attempts,
             at: outcome.at.to_string(),
             status: None,
@@ -109,7 +153,7 @@ fn delivery_row(line: LogLine) -> Option<DeliveryRow> {
             Some(DeliveryRow {
                 event: attempt.event?.0,
                 topic: attempt.topic.as_ref()?.to_string(),
-                state: if attempt.verdict == Verdict::Ok { DeliveryState::Delivered } else { DeliveryState::Held },
+                state: if attempt.verdict == Verdict::Ok { Standing::Delivered } else { Standing::Waiting },
                 attempts: attempt.number,
                 at: attempt.at.to_string(),
                 status: attempt.status,
@@ -185,8 +229,9 @@ pub(super) async fn show(
     }
     let name = names.iter().find(|row: &&WebhookName| row.id == webhook).map(|row| row.name.clone());
     let of = attempts.iter().map(|attempt| attempt.replay_of.clone()).find(|of| !of.is_empty());
+    let is_owed = Owed::read(&admin, Some(&webhook.to_string())).await?.holds(webhook, seq);
     Ok(Json(DeliveryView {
-        state: state(&attempts, &outcomes),
+        state: standing(&attempts, &outcomes, is_owed),
         webhook: name.unwrap_or_else(|| webhook.to_string()),
         webhook_id: webhook.0,
         seq: seq.0,
@@ -203,12 +248,13 @@ pub(super) async fn show(
     }))
 }
 
-fn state(attempts: &[Attempt], outcomes: &[Outcome]) -> DeliveryState {
-    let ended = outcomes.last().map(|outcome| (outcome.at, DeliveryState::of(outcome.end)));
-    match (ended, attempts.last()) {
-        (Some((_, state)), _) => state,
-        (None, Some(attempt)) if attempt.verdict == Verdict::Ok => DeliveryState::Delivered,
-        (None, _) => DeliveryState::Held,
+fn standing(attempts: &[Attempt], outcomes: &[Outcome], is_owed: bool) -> Standing {
+    match (outcomes.last(), attempts.last()) {
+        (Some(outcome), _) => Standing::of(outcome.end),
+        (None, Some(attempt)) if attempt.verdict == Verdict::Ok => Standing::Delivered,
+        (None, Some(_)) => Standing::Waiting,
+        (None, None) if is_owed => Standing::Queued,
+        (None, None) => Standing::Forgotten,
     }
 }
 

@@ -3,13 +3,50 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::{Attempt, DeliveryEnd, DeliveryState, Phases, Redaction, Trigger, Verdict};
+use crate::model::{Attempt, DeliveryEnd, Phases, Redaction, Trigger, Verdict};
 
 use super::row::LogRow;
 
 /// Names of headers whose values no log shows.
 const SECRET_HEADERS: [&str; 5] =
     ["set-cookie", "authorization", "proxy-authorization", "x-wc-webhook-signature", "webhook-signature"];
+
+/// How a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Never tried: it waits for its turn, behind another, or for the webhook to go on.
+    Queued,
+    /// Tried, and tried again when it is due.
+    Waiting,
+    /// The receiver took it.
+    Delivered,
+    /// Given up, dropped or cancelled.
+    Failed,
+    /// It has ended, and the log no longer tells how.
+    Forgotten,
+}
+
+impl Standing {
+    /// The word of the API and the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Forgotten => "forgotten",
+        }
+    }
+
+    /// How a delivery stands that ended so.
+    pub const fn of(end: DeliveryEnd) -> Self {
+        match end {
+            DeliveryEnd::Delivered => Self::Delivered,
+            _ => Self::Failed,
+        }
+    }
+}
 
 /// One line of a list of deliveries.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,8 +62,8 @@ pub struct DeliveryRow {
     /// Resource and id.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub about: String,
-    /// Failed, delivered, or held: it goes on.
-    pub state: DeliveryState,
+    /// How it stands.
+    pub state: Standing,
     /// Attempts made.
     pub attempts: u32,
     /// When the newest line about it was written (RFC 3339).
@@ -43,8 +80,8 @@ pub struct DeliveryRow {
 pub struct DeliveryView {
     /// Its id.
     pub id: String,
-    /// In which state it is.
-    pub state: DeliveryState,
+    /// How it stands.
+    pub state: Standing,
     /// NAME of the webhook; its id where no table has one.
     pub webhook: String,
     /// Id of the webhook.

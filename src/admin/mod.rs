@@ -29,6 +29,7 @@ mod delivery_view;
 mod erase;
 mod error;
 mod log;
+mod owed;
 mod record;
 mod row;
 mod runs;
@@ -52,7 +53,7 @@ use crate::store::Store;
 
 pub use crate::model::{DeliveryState, Trigger, Verdict, id_json};
 pub use control::{ControlError, bind_control, connect_control, serve_control};
-pub use delivery_view::{AttemptView, DeliveryRow, DeliveryView, OutcomeView};
+pub use delivery_view::{AttemptView, DeliveryRow, DeliveryView, OutcomeView, Standing};
 pub use error::ApiError;
 pub use row::{LogKind, LogRow};
 pub use view::{

@@ -194,7 +194,8 @@ pub(super) fn payload(event: &Event, redaction: &Redaction) -> Option<Value> {
     Some(payload)
 }
 
-fn about(event: &Event) -> String {
+/// What logs say an event is about.
+pub(super) fn about(event: &Event) -> String {
     match (&event.id, &event.group.1) {
         (Some(id), _) => format!("{} {id}", event.resource),
         (None, Identity::Id(id)) => format!("{} {id}", event.group.0),

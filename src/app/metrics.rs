@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
@@ -45,6 +47,7 @@ type Row<'a> = (&'static str, &'static str, &'a AtomicU64);
 impl Collector for Plain {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         counters(&mut encoder, "store", &store(self.store.counters()))?;
+        disk(&mut encoder, &self.store)?;
         let Some((shared, tap)) = &self.traffic else { return Ok(()) };
         counters(&mut encoder, "proxy", &proxy(&shared.counters))?;
         let (open, idle) = (shared.open_connections(), shared.idle_connections());
@@ -71,7 +74,25 @@ fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: usi
     gauge.encode(encoder.encode_descriptor(&name, help, None, gauge.metric_type())?)
 }
 
-fn store(counters: &crate::store::Counters) -> [Row<'_>; 11] {
+/// What the store takes of the disk, what it may take, and how long it waited for it.
+fn disk(encoder: &mut DescriptorEncoder<'_>, store: &Store) -> fmt::Result {
+    let gauges = [
+        ("shopbell_store_disk_bytes", "Bytes on disk", &store.disk_use()[..]),
+        ("shopbell_store_budget_bytes", "Bytes the journals may take", &store.budgets()[..]),
+    ];
+    for (name, help, rows) in gauges {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (kind, bytes) in rows {
+            let gauge = ConstGauge::new(i64::try_from(*bytes).unwrap_or(i64::MAX));
+            gauge.encode(family.encode_family(&[("kind", *kind)])?)?;
+        }
+    }
+    let waited = Duration::from_micros(store.counters().sync_us.load(Ordering::Relaxed)).as_secs_f64();
+    let (name, help) = ("shopbell_store_sync_seconds", "Seconds of waiting for the disk; with groups, the mean");
+    ConstCounter::new(waited).encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
+}
+
+fn store(counters: &crate::store::Counters) -> [Row<'_>; 12] {
     [
         ("commits", "Exchange commits acknowledged", &counters.commits),
         ("log_groups", "Log groups acknowledged", &counters.log_groups),
@@ -82,6 +103,7 @@ fn store(counters: &crate::store::Counters) -> [Row<'_>; 11] {
         ("removed_partitions", "Partitions removed when finished", &counters.removed_partitions),
         ("dropped_partitions", "Partitions dropped unfinished at the disk budget", &counters.dropped_partitions),
         ("dropped_deliveries", "Deliveries lost with them", &counters.dropped_deliveries),
+        ("budget_warnings", "Times a journal came to four fifths of its budget", &counters.budget_warnings),
         ("sync_errors", "Groups refused because the disk was full or failing", &counters.sync_errors),
         ("damages", "Places where damage was found", &counters.damages),
     ]

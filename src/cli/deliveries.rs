@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::admin::{DeliveryRow, DeliveryState, DeliveryView, PlanView, RunView};
+use crate::admin::{DeliveryRow, DeliveryView, PlanView, RunView, Standing};
 
 use super::control::{Api, segment};
 use super::delivery_args::{DeliveriesArgs, DeliveriesCommand, DeliveryArgs, RecoverArgs};
@@ -31,13 +31,15 @@ async fn list(args: DeliveriesArgs) -> Result<(), Failure> {
     }
     let row = |row: DeliveryRow| {
         let tone = match row.state {
-            DeliveryState::Failed => Tone::Bad,
-            DeliveryState::Held => Tone::Odd,
-            DeliveryState::Delivered | DeliveryState::Any => Tone::Plain,
+            Standing::Failed => Tone::Bad,
+            Standing::Queued | Standing::Waiting => Tone::Odd,
+            Standing::Delivered | Standing::Forgotten => Tone::Plain,
         };
         let time = row.at.replace('T', " ").trim_end_matches('Z').to_owned();
         let (state, attempts) = (row.state.as_str().to_owned(), row.attempts.to_string());
-        (tone, [time, row.id, row.webhook, row.topic, row.about, state, attempts, row.text])
+        // No log knows the id of what was never tried; `show` finds it by event and webhook.
+        let id = if row.state == Standing::Queued { format!("{}:{}", row.event, row.webhook) } else { row.id };
+        (tone, [time, id, row.webhook, row.topic, row.about, state, attempts, row.text])
     };
     let rows: Vec<_> = rows.into_iter().map(row).collect();
     Ok(table(["TIME (UTC)", "DELIVERY", "WEBHOOK", "TOPIC", "ABOUT", "STATE", "TRIED", "WHAT"], &rows)?)

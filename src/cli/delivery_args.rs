@@ -77,7 +77,7 @@ pub(super) struct LogArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DeliveriesCommand {
-    /// List the newest deliveries and what became of them
+    /// List the newest deliveries and what became of them, also those not tried yet
     List(DeliveriesArgs),
     /// Tell the whole story of one delivery
     Show(DeliveryArgs),
@@ -87,7 +87,37 @@ pub(super) enum DeliveriesCommand {
     Recover(RecoverArgs),
 }
 
-/// In which state a delivery is.
+/// How deliveries of a list stand.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum StandingWord {
+    /// Never tried
+    Queued,
+    /// Tried, and tried again when due
+    Waiting,
+    /// Not ended yet: both of these
+    Held,
+    /// The receiver took it
+    Delivered,
+    /// Given up, dropped or cancelled
+    Failed,
+    /// All of them
+    Any,
+}
+
+impl StandingWord {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Waiting => "waiting",
+            Self::Held => "held",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Any => "any",
+        }
+    }
+}
+
+/// Which deliveries are sent again.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum StateWord {
     /// Given up, dropped or cancelled
@@ -117,9 +147,9 @@ pub(super) struct DeliveriesArgs {
     pub(super) place: Place,
     #[command(flatten)]
     pub(super) narrow: Narrow,
-    /// In which state they are
+    /// How they stand
     #[arg(long, value_enum, default_value = "any")]
-    pub(super) state: StateWord,
+    pub(super) state: StandingWord,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(super) limit: u32,

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use crate::admin::{AttemptView, DeliveryState, DeliveryView, OutcomeView, Trigger, Verdict};
+use crate::admin::{AttemptView, DeliveryView, OutcomeView, Standing, Trigger, Verdict};
 
 use super::output::{Tone, clean, styled};
 
@@ -14,9 +14,11 @@ const BODY_LINES: usize = 24;
 /// Writes it.
 pub(super) fn tell(out: &mut impl Write, delivery: &DeliveryView) -> io::Result<()> {
     let (tone, state) = match delivery.state {
-        DeliveryState::Failed => (Tone::Bad, "failed"),
-        DeliveryState::Held => (Tone::Odd, "not ended yet"),
-        DeliveryState::Delivered | DeliveryState::Any => (Tone::Good, "delivered"),
+        Standing::Failed => (Tone::Bad, "failed"),
+        Standing::Queued => (Tone::Odd, "queued: not tried yet"),
+        Standing::Waiting => (Tone::Odd, "not ended yet"),
+        Standing::Delivered => (Tone::Good, "delivered"),
+        Standing::Forgotten => (Tone::Plain, "ended, and the log no longer tells how"),
     };
     let bold = Style::new().bold();
     writeln!(out, "{bold}delivery {}{bold:#}  {}", clean(&delivery.id), styled(tone, state))?;
@@ -93,7 +95,7 @@ fn tell_attempt(out: &mut impl Write, attempt: &AttemptView) -> io::Result<()> {
 }
 
 fn end(out: &mut impl Write, outcome: &OutcomeView) -> io::Result<()> {
-    let tone = if DeliveryState::of(outcome.end) == DeliveryState::Delivered { Tone::Good } else { Tone::Bad };
+    let tone = if Standing::of(outcome.end) == Standing::Delivered { Tone::Good } else { Tone::Bad };
     let run = outcome.run.map_or_else(String::new, |run| format!(" by run {run}"));
     let plural = if outcome.attempts == 1 { "" } else { "s" };
     head(out, &outcome.at, &format!("{} after {} attempt{plural}{run}", outcome.text, outcome.attempts), tone)?;

@@ -102,6 +102,9 @@ pub(super) enum Resolver {
     /// A test: one answer after the other.
     #[cfg(test)]
     Script(Arc<std::sync::Mutex<std::collections::VecDeque<Vec<SocketAddr>>>>),
+    /// A test: it never answers.
+    #[cfg(test)]
+    Silent,
 }
 
 /// Makes guarded connections, with TLS where the URL asks for it.
@@ -154,18 +157,17 @@ impl Connector {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
         let failed = |error| Fault::Dns(host.to_owned(), error);
-        match &self.resolver {
-            Resolver::System => match timeout(DNS, lookup_host((host, port))).await {
-                Ok(Ok(addresses)) => Ok(addresses.collect()),
-                Ok(Err(error)) => Err(failed(error)),
-                Err(_) => {
-                    let late = format!("no answer within {} s", DNS.as_secs());
-                    Err(failed(io::Error::new(io::ErrorKind::TimedOut, late)))
-                }
-            },
-            #[cfg(test)]
-            Resolver::Script(answers) => Ok(answers.lock().unwrap().pop_front().unwrap_or_default()),
-        }
+        let looking = async {
+            match &self.resolver {
+                Resolver::System => lookup_host((host, port)).await.map(Iterator::collect),
+                #[cfg(test)]
+                Resolver::Script(answers) => Ok(answers.lock().unwrap().pop_front().unwrap_or_default()),
+                #[cfg(test)]
+                Resolver::Silent => std::future::pending().await,
+            }
+        };
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", DNS.as_secs()));
+        timeout(DNS, looking).await.map_err(late).flatten().map_err(failed)
     }
 }
 
@@ -211,6 +213,16 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_resolver_that_never_answers_costs_five_seconds() {
+        let guard = Arc::new(Guard::default());
+        let connector = Connector { guard, resolver: Resolver::Silent, tls: Err("none".to_owned()) };
+        let begun = Instant::now();
+        let error = connector.connect(Uri::from_static("http://slow.example/")).await.unwrap_err();
+        assert_eq!(error.to_string(), "the name slow.example could not be resolved: no answer within 5 s");
+        assert_eq!(begun.elapsed(), DNS);
+    }
 
     /// The DNS says one thing first and another later; each answer is judged when it is used, and only what was judged is
     /// connected to.

@@ -92,8 +92,10 @@ pub(super) async fn deliver(
             {
                 request.headers_mut().insert(REPLAY_OF, first);
             }
+            tracing::trace!(target: "shopbell::step", "attempt begins");
             let secrets = redact::secrets(&webhook, request.headers());
             let mut report = attempt::run(means.client, request, webhook.timeout).await;
+            tracing::trace!(target: "shopbell::step", "attempt answered");
             redact::answer(&mut report, &webhook, &secrets);
             report
         }

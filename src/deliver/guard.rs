@@ -48,11 +48,14 @@ impl Guard {
         let ip = address.ip().to_canonical();
         // What an address of IPv6 stands for in IPv4 is judged like the address itself.
         let seen = embedded(ip).map_or(ip, IpAddr::V4);
-        if self.is_ours(SocketAddr::new(seen, address.port())) {
-            return refuse("it is a listener of our own or the shop itself", false);
-        }
-        if let Some(rule) = first_in(NEVER, ip).or_else(|| first_in(NEVER, seen)) {
-            return refuse(rule, false);
+        // Where it may lead is enough for what no setting allows.
+        for end in [ip, seen].into_iter().chain(tunnelled(ip)) {
+            if self.is_ours(SocketAddr::new(end, address.port())) {
+                return refuse("it is a listener of our own or the shop itself", false);
+            }
+            if let Some(rule) = first_in(NEVER, end) {
+                return refuse(rule, false);
+            }
         }
         if self.allowed.iter().any(|net| net.contains(&ip) || net.contains(&seen)) {
             return Ok(());
@@ -84,6 +87,21 @@ fn embedded(ip: IpAddr) -> Option<Ipv4Addr> {
     let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = v6.segments() else { return None };
     let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
     Some(Ipv4Addr::new(a, b, c, d))
+}
+
+/// The IPv4 addresses an address may lead to by ways that are closed unless a setting opens them: a NAT64 of one's own
+/// (64:ff9b:1::/48, RFC 8215, in its last 32 bits), 6to4 (2002::/16, RFC 3056), Teredo (2001::/32, RFC 4380, inverted), and
+/// the compatible addresses of old (::/96, RFC 4291).
+fn tunnelled(ip: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(v6) = ip else { return None };
+    let (high, low) = match v6.segments() {
+        [0x64, 0xff9b, 1, _, _, _, high, low] | [0, 0, 0, 0, 0, 0, high, low] => (high, low),
+        [0x2002, high, low, ..] => (high, low),
+        [0x2001, 0, _, _, _, _, high, low] => (!high, !low),
+        _ => return None,
+    };
+    let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
+    Some(v4(a, b, c, d)).filter(|_| !matches!(ip, IpAddr::V6(Ipv6Addr::LOCALHOST)))
 }
 
 fn first_in(ranges: &[(IpAddr, u8, &'static str)], ip: IpAddr) -> Option<&'static str> {
@@ -180,7 +198,9 @@ mod tests {
             assert_eq!(all.check(at(ip)), Ok(()), "{ip}");
         }
         for ip in
-            ["169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "0.0.0.0", "ff02::1"]
+            "169.254.169.254 ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe 64:ff9b:1::a9fe:a9fe 2002:a9fe:a9fe:: ::169.254.169.254
+            2001:0:1:2:3:4:5601:5601 fd00:ec2::254 0.0.0.0 ff02::1"
+                .split_whitespace()
         {
             assert!(all.check(at(ip)).is_err(), "{ip}");
         }
@@ -203,6 +223,8 @@ mod tests {
             ("[::ffff:127.0.0.1]:8000", false),
             ("127.0.0.1:8080", false),
             ("127.7.7.7:8080", false),
+            ("[64:ff9b::7f00:1]:8000", false),
+            ("[2002:7f00:1::]:8000", false),
             ("[::1]:8080", false),
             ("127.0.0.1:9000", true),
             ("127.0.0.2:8000", true),

@@ -93,6 +93,7 @@ impl Committer {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_AT_MOST);
         }
+        tracing::trace!(target: "shopbell::step", "committed");
         self.failing.store(false, Ordering::Relaxed);
         self.counters.events.inc_by(batch.events() as u64);
         for (rule, release) in batch.releases() {
@@ -100,6 +101,7 @@ impl Committer {
                 self.released_early(rule, "a visitor was let go before the events were on disk (they are now)");
             }
         }
+        tracing::trace!(target: "shopbell::step", "released");
         Ok(())
     }
 

@@ -88,6 +88,7 @@ impl Deriver {
                 }
                 Input::End => return,
             };
+            tracing::trace!(target: "shopbell::step", "derived");
             if done.is_some_and(|done| ready.blocking_send(done).is_err()) {
                 return;
             }

@@ -179,10 +179,13 @@ impl Observer for EngineObserver {
         let near = candidates.is_some();
         let wanted = near || followed;
         let candidates = candidates.unwrap_or_default();
-        (wanted || recorded).then_some(Ticket { active, candidates, wanted, recorded, near })
+        let ticket = (wanted || recorded).then_some(Ticket { active, candidates, wanted, recorded, near })?;
+        tracing::trace!(target: "shopbell::step", "wanted");
+        Some(ticket)
     }
 
     fn narrow(&self, ticket: &mut Ticket, request: &RequestHead, response: &ResponseHead) -> Interest {
+        tracing::trace!(target: "shopbell::step", "answer begun");
         let ruleset = &ticket.active.ruleset;
         if !ruleset.shop.states_charset {
             self.note_charset(request, response);
@@ -218,6 +221,7 @@ impl Observer for EngineObserver {
         let release = if waits { release } else { released() };
         match self.0.queue.try_send(Observed { ticket, exchange, release }) {
             Ok(()) => {
+                tracing::trace!(target: "shopbell::step", "handed over");
                 self.0.counters.exchanges.inc();
             }
             Err(_full) => {
@@ -304,5 +308,6 @@ fn evaluate(observed: Observed, learnt: Option<&'static Encoding>, persisted: &P
     let reading = Reading::new(exchange, active.ruleset.read_options(learnt)).with_persisted(persisted);
     let matched =
         if candidates.rules.is_empty() { Matched::default() } else { active.ruleset.matches(&reading, &candidates) };
+    tracing::trace!(target: "shopbell::step", "evaluated");
     Evaluated { active, reading, matched, release, candidate: !candidates.rules.is_empty() }
 }

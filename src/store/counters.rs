@@ -18,6 +18,8 @@ pub struct Counters {
     pub bytes: AtomicU64,
     /// Group commits: how often the disk was waited for.
     pub groups: AtomicU64,
+    /// Microseconds of waiting for the disk in all, in appends to both journals.
+    pub sync_us: AtomicU64,
     /// Known resources and natural keys that left because a bound was reached.
     pub evictions: AtomicU64,
     /// Partitions removed after they were finished.

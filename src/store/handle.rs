@@ -53,6 +53,7 @@ impl Store {
         let writer = thread::Builder::new().name("store-writer".to_owned());
         // Simulated time is tokio's, and each runtime has its own.
         let runtime = tokio::runtime::Handle::try_current().ok().filter(|_| matches!(clock, Clock::Simulated { .. }));
+        let simulated = runtime.clone();
         let write = move || {
             let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
             Writer::new(own, requests).run();
@@ -60,7 +61,11 @@ impl Store {
         let writer = writer.spawn(write).map_err(fault)?;
         let (own, stopped, weak) = (shared.clone(), stop.clone(), queue.downgrade());
         let keeper = thread::Builder::new().name("store-keeper".to_owned());
-        let keeper = keeper.spawn(move || keeper::run(&own, &weak, &stopped)).map_err(fault)?;
+        let keep = move || {
+            let _entered = simulated.as_ref().map(tokio::runtime::Handle::enter);
+            keeper::run(&own, &weak, &stopped);
+        };
+        let keeper = keeper.spawn(keep).map_err(fault)?;
         let inner = Inner {
             shared,
             queue: Some(queue),
@@ -209,6 +214,18 @@ impl Store {
     pub fn disk_bytes(&self) -> u64 {
         let shared = &self.inner.shared;
         shared.events.bytes() + shared.log.bytes() + shared.state.bytes()
+    }
+
+    /// The same by kind.
+    pub fn disk_use(&self) -> [(&'static str, u64); 3] {
+        let shared = &self.inner.shared;
+        [("events", shared.events.bytes()), ("log", shared.log.bytes()), ("state", shared.state.bytes())]
+    }
+
+    /// What the journals may take, in bytes.
+    pub fn budgets(&self) -> [(&'static str, u64); 2] {
+        let options = &self.inner.shared.options;
+        [("events", options.events_budget), ("log", options.log_budget)]
     }
 
     /// Stops the writer after what is queued is on disk. Reads go on; commits are refused.

@@ -166,7 +166,9 @@ impl Journal {
             return Ok(());
         }
         let sealed = old.seal(now)?;
+        tracing::trace!(target: "shopbell::step", "partition sealed");
         let new = Active::create(&self.dir, old.next, now).inspect_err(|_| old.unseal(&self.dir))?;
+        tracing::trace!(target: "shopbell::step", "partition begun");
         let mut shelf = lock(&self.shelf);
         shelf.put_open(sealed.first, old.disk.clone());
         let closed = Closed::new(&self.partition_dir(sealed.first), sealed, true);

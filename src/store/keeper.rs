@@ -11,7 +11,7 @@ use super::StoreError;
 use super::erase;
 use super::index;
 use super::shared::Shared;
-use super::writer::Request;
+use super::writer::{Request, SWEEP_MS};
 
 /// Pause between two pieces of work.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,11 +26,19 @@ pub(super) fn run(shared: &Shared, queue: &WeakSender<Request>, stop: &AtomicBoo
             }
         }
     }
+    let mut looked = shared.clock.now();
     let mut unverified = vec![&shared.log, &shared.events];
     loop {
         thread::park_timeout(PAUSE);
         if stop.load(Ordering::Relaxed) {
             return;
+        }
+        // A shop without traffic writes nothing, and the writer sleeps: what has become old goes all the same.
+        let now = shared.clock.now();
+        if now.as_millis().saturating_sub(looked.as_millis()) >= SWEEP_MS {
+            looked = now;
+            // A full queue is traffic.
+            let _ = queue.upgrade().map(|queue| queue.try_send(Request::Look));
         }
         if let Some(journal) = unverified.last() {
             match journal.verify_next() {

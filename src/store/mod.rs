@@ -71,6 +71,37 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The default with other budgets (bytes) and another retention. Whole partitions go, so they are made small and short
+    /// enough that a budget and a retention hold several.
+    pub fn within(events_budget: u64, log_budget: u64, retention: std::time::Duration) -> Self {
+        let default = Self::default();
+        let bytes = events_budget.min(log_budget) / PARTITIONS_PER_BUDGET;
+        Self {
+            events_budget,
+            log_budget,
+            retention,
+            partition_bytes: bytes.clamp(MIN_PARTITION_BYTES, default.partition_bytes),
+            partition_age: (retention / PARTITIONS_PER_RETENTION).min(default.partition_age),
+            ..default
+        }
+    }
+
+    /// The default without an end: for a look at a directory whose own settings are not known.
+    pub fn keep_all() -> Self {
+        Self { events_budget: u64::MAX, log_budget: u64::MAX, retention: std::time::Duration::MAX, ..Self::default() }
+    }
+}
+
+/// Partitions that a budget holds at least.
+const PARTITIONS_PER_BUDGET: u64 = 8;
+
+/// Partitions that a retention holds at least, however few the records.
+const PARTITIONS_PER_RETENTION: u32 = 8;
+
+/// Bytes of a partition at least: each is a database with a cost of its own.
+const MIN_PARTITION_BYTES: u64 = 1 << 20;
+
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

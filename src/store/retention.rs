@@ -33,12 +33,14 @@ pub(super) fn sweep(shared: &Shared, notices: &mut Vec<Notice>) -> Result<bool, 
             break;
         }
         sync_once(shared, &mut synced)?;
+        tracing::trace!(target: "shopbell::step", "partition to go");
         if finished {
             Counters::add(&shared.counters.removed_partitions, 1);
         } else {
             report(shared, &oldest, notices)?;
         }
         shared.events.remove_oldest()?;
+        tracing::trace!(target: "shopbell::step", "partition gone");
     }
     while let Some((oldest, _)) = due(shared, &shared.log, shared.options.log_budget) {
         // After damage to the state the log is applied again from the last checkpoint.

@@ -30,7 +30,7 @@ const GROUP_ENTRIES: usize = 512;
 const GROUP_BYTES: usize = 8 << 20;
 
 /// How often age is looked at, in milliseconds: partitions to remove, a file of a day to close.
-const SWEEP_MS: i64 = 600_000;
+pub(super) const SWEEP_MS: i64 = 600_000;
 
 /// Pause after a partition could not be begun.
 const ROLL_PAUSE: Duration = Duration::from_mins(1);
@@ -55,6 +55,8 @@ impl fmt::Display for Target {
 pub(super) enum Request {
     /// Write this.
     Write { target: Target, ready: Ready, reply: Reply },
+    /// Look whether something has become old.
+    Look,
     /// Begin new partitions of both journals.
     Roll { reply: oneshot::Sender<Result<(), StoreError>> },
     /// Write what is queued, then stop.
@@ -114,6 +116,7 @@ impl Writer {
         while let Some(request) = next {
             match request {
                 Request::Close => open = false,
+                Request::Look => {}
                 Request::Roll { reply } => rolls.push(reply),
                 Request::Write { target, ready, reply } => {
                     bytes += ready.bytes;
@@ -125,6 +128,7 @@ impl Writer {
             next = if full { None } else { self.queue.try_recv().ok() };
         }
         self.take_notices(&mut logs);
+        tracing::trace!(target: "shopbell::step", "group taken");
         self.write(commits, logs);
         self.housekeep();
         if !rolls.is_empty() {
@@ -145,8 +149,14 @@ impl Writer {
         }
         let shared = self.shared.clone();
         let commits = self.append(Target::Events, commits, 0);
+        if commits.is_some() {
+            tracing::trace!(target: "shopbell::step", "events durable");
+        }
         // Log records are applied after the events journal as it stands now.
         let logs = self.append(Target::Log, logs, shared.events.next() - 1);
+        if logs.is_some() {
+            tracing::trace!(target: "shopbell::step", "log durable");
+        }
         if commits.is_none() && logs.is_none() {
             return;
         }
@@ -160,12 +170,14 @@ impl Writer {
                 self.behind = true;
             }
         }
+        tracing::trace!(target: "shopbell::step", "state applied");
         Counters::add(&shared.counters.groups, 1);
         Counters::add(&shared.counters.records, done().map(|entry| entry.ready.records.len() as u64).sum());
         Counters::add(&shared.counters.bytes, done().map(|entry| entry.ready.bytes as u64).sum());
         if let Some((first, entries)) = commits {
             Counters::add(&shared.counters.commits, entries.len() as u64);
             self.announce(first, entries);
+            tracing::trace!(target: "shopbell::step", "announced");
         }
         if let Some((mut seq, entries)) = logs {
             Counters::add(&shared.counters.log_groups, entries.len() as u64);
@@ -185,7 +197,10 @@ impl Writer {
         }
         let journal = if target == Target::Events { &self.shared.events } else { &self.shared.log };
         let records: Vec<_> = entries.iter_mut().flat_map(|entry| std::mem::take(&mut entry.ready.records)).collect();
+        let begun = tokio::time::Instant::now();
         let appended = journal.append(&records, after);
+        let waited = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Counters::add(&self.shared.counters.sync_us, waited);
         let mut records = records.into_iter();
         for entry in &mut entries {
             let count = entry.ready.events.len();
@@ -299,10 +314,13 @@ impl Writer {
             let taken = checkpoint::take(&shared.state, shared.clock.now(), log_next)?;
             let ready = kinds::events(vec![EventEntry::Checkpoint(Box::new(taken))], Vec::new())?;
             let seq = shared.events.append(&ready.records, 0)?;
+            tracing::trace!(target: "shopbell::step", "checkpoint durable");
             shared.ring.push(seq, None);
             shared.head.send_replace(Seq(seq + 1));
             shared.set_checkpoint_log(log_next);
-            shared.state.apply([], seq, 0).map(drop)
+            shared.state.apply([], seq, 0)?;
+            tracing::trace!(target: "shopbell::step", "checkpoint applied");
+            Ok(())
         })
     }
 

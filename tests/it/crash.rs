@@ -1,7 +1,9 @@
 //! kill -9 under traffic: what a client saw answered whole is delivered, in order per resource, and repeats carry the same
-//! delivery id. `SHOPBELL_CRASH_ROUNDS` sets the number of rounds (20 here; long runs are made by hand).
+//! delivery id. `SHOPBELL_CRASH_ROUNDS` sets the number of rounds (50 here; long runs are made by hand).
 
+mod points; // at every step, under traffic
 mod steps; // between the steps of one exchange
+mod stop; // SIGTERM with everything in flight
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -30,7 +32,7 @@ fn nothing_a_client_saw_whole_is_lost_by_kill_9() {
     let dir = tempfile::tempdir().unwrap();
     let shop = serve(Box::new(shop_answer));
     let delivered = Delivered::default();
-    let receiver = serve(receiver_answer(Arc::clone(&delivered)));
+    let receiver = serve(read_deliveries(Arc::clone(&delivered), |_, _| false));
     std::fs::create_dir(dir.path().join("rules")).unwrap();
     std::fs::write(dir.path().join("rules/rules.toml"), rules(receiver)).unwrap();
 
@@ -106,7 +108,7 @@ fn audit(delivered: &[(u64, u64, String)]) {
 fn rounds() -> u64 {
     std::env::var("SHOPBELL_CRASH_ROUNDS")
         .ok()
-        .map_or(20, |text| text.parse().expect("SHOPBELL_CRASH_ROUNDS is a number"))
+        .map_or(50, |text| text.parse().expect("SHOPBELL_CRASH_ROUNDS is a number"))
 }
 
 fn rules(receiver: SocketAddr) -> String {
@@ -246,16 +248,24 @@ fn shop_answer(head: &str, body: &str) -> String {
     }
 }
 
-fn receiver_answer(delivered: Delivered) -> Answer {
+/// Notes what comes. `refuses(n, again)` says whether save `n` is answered with 500, knowing whether it came before.
+fn read_deliveries(delivered: Delivered, refuses: impl Fn(u64, bool) -> bool + Send + Sync + 'static) -> Answer {
     Box::new(move |head, body| {
         let header =
             |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned());
+        let mut status = "200 OK";
         if let Some(delivery) = header("X-WC-Webhook-Delivery-ID:") {
             let body: serde_json::Value = serde_json::from_str(body).unwrap();
             let number = |name: &str| body[name].as_u64().unwrap_or_else(|| panic!("{name} is missing in {body}"));
-            delivered.lock().unwrap().push((number("id"), number("n"), delivery));
+            let (id, n) = (number("id"), number("n"));
+            let mut delivered = delivered.lock().unwrap();
+            let again = delivered.iter().any(|(other, m, _)| (*other, *m) == (id, n));
+            delivered.push((id, n, delivery));
+            if refuses(n, again) {
+                status = "500 No";
+            }
         }
-        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned()
+        format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n")
     })
 }
 

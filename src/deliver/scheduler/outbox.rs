@@ -77,6 +77,7 @@ impl Scheduler {
         if batch.entries.is_empty() && batch.writes.is_empty() {
             return self.settled(batch);
         }
+        tracing::trace!(target: "shopbell::step", "results to write");
         self.unsettled = batch.releases.len();
         let (store, counters) = (self.means.store.clone(), self.counters.clone());
         self.commit.spawn(batch.write(store, counters));
@@ -84,7 +85,10 @@ impl Scheduler {
 
     pub(super) fn committed(&mut self, batch: Result<Batch, JoinError>) {
         match batch {
-            Ok(batch) => self.settled(batch),
+            Ok(batch) => {
+                tracing::trace!(target: "shopbell::step", "results durable");
+                self.settled(batch);
+            }
             // Its groups stay closed until the next start, which sends again what is not known to be delivered.
             Err(error) => {
                 self.unsettled = 0;

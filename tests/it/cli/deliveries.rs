@@ -139,6 +139,58 @@ async fn failed_deliveries_are_looked_at_recovered_and_replayed() {
     }
 }
 
+/// What was never tried has no line in the log, and is listed all the same: how it stands, and why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_never_tried_are_listed_with_their_reason() {
+    let (bench, shop, receiver) = set_up().await;
+    let file = bench.path("rules/webhooks.toml");
+    let rules = std::fs::read_to_string(&file).unwrap();
+    let rules = rules.replace("retry = []", "retry = [\"1h\"]\nhold_when_paused = true");
+    let other = rules.replace("webhook.erp", "webhook.crm").replace("\"*\"", "\"order.*\"");
+    std::fs::write(&file, format!("{rules}{other}")).unwrap();
+    let running = Running::start(&bench, shop).await;
+    add(&running, &[1, 1, 2]).await;
+    let list = |more: &[&'static str]| [&["deliveries", "list"], more].concat();
+    let waiting = |text: &str| text.matches(" waiting ").count() == 2;
+    until(&bench, &list(&["--state", "waiting"]), waiting).await;
+    let queued = until(&bench, &list(&["--state", "queued"]), |text| text.contains("goes first")).await;
+    assert!(queued.contains("2:erp") && queued.matches(" queued ").count() == 1, "{queued}");
+    let paused = said(&bench, &["webhooks", "pause", "erp"]).await;
+    assert!(paused.starts_with("exit 0"), "{paused}");
+    add(&running, &[3]).await;
+    until(&bench, &list(&["--state", "queued"]), |text| text.matches("the webhook is paused").count() == 2).await;
+    for (more, rows) in [
+        (&["--state", "held"][..], 4),
+        (&[], 4),
+        (&["--webhook", "erp"], 4),
+        (&["--webhook", "2", "--state", "queued"], 2),
+        (&["--webhook", "crm"], 0),
+        (&["--state", "queued", "--limit", "1"], 1),
+        (&["--state", "queued", "--topic", "order.*"], 0),
+        (&["--state", "queued", "--resource", "product", "--id", "3"], 1),
+        (&["--state", "queued", "--since", "1h", "--text", "quantity"], 2),
+        (&["--state", "delivered"], 0),
+        (&["--state", "failed"], 0),
+    ] {
+        let output = run(&bench, &[&list(more)[..], &["--json"]].concat()).await;
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.lines().count(), rows, "{more:?}\n{text}");
+    }
+    let story = said(&bench, &["deliveries", "show", "2:erp"]).await;
+    assert!(story.contains("queued: not tried yet") && story.contains("no attempt is in the log"), "{story}");
+    // The same without a process; the id that JSON tells is the one under which it then goes out.
+    assert_eq!(running.stop().await, Some(0));
+    let ids = ids(&bench, "queued").await;
+    assert_eq!(ids.len(), 2);
+    receiver.status.store(200, Ordering::Relaxed);
+    let _running = Running::start(&bench, shop).await;
+    let resumed = said(&bench, &["webhooks", "resume", "erp"]).await;
+    assert!(resumed.starts_with("exit 0"), "{resumed}");
+    until(&bench, &list(&["--state", "delivered", "--id", "3"]), |text| text.contains(" delivered ")).await;
+    let took: HashSet<String> = receiver.took.lock().unwrap().iter().map(|(id, _)| id.clone()).collect();
+    assert!(took.contains(&ids[1]), "{ids:?} {took:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_survives_kill_9_and_sends_nothing_it_knows_twice() {
     let (bench, shop, receiver) = set_up().await;

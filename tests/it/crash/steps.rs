@@ -14,17 +14,17 @@ use shopbell::clock::{Clock, Timestamp};
 
 use super::{HELD_AT_MOST, PATIENCE, exchange, read_message, start, wait_until};
 
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 const SAVED: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"n\":1}";
 
 /// A request that waits for the test's answer.
-struct Asked {
+pub(super) struct Asked {
     stream: TcpStream,
     head: String,
 }
 
 impl Asked {
-    fn answer(mut self, text: &str) {
+    pub(super) fn answer(mut self, text: &str) {
         // The process may be gone by now; then nobody reads it.
         let _ = self.stream.write_all(text.as_bytes());
     }
@@ -34,14 +34,14 @@ impl Asked {
         self.stream.write_all(text.as_bytes()).unwrap();
     }
 
-    fn delivery(&self) -> String {
+    pub(super) fn delivery(&self) -> String {
         let line = self.head.lines().find_map(|line| line.strip_prefix("X-WC-Webhook-Delivery-ID:"));
         line.unwrap_or_default().trim().to_owned()
     }
 }
 
 /// A server whose requests the test answers; one request a connection.
-fn gate() -> (SocketAddr, mpsc::Receiver<Asked>) {
+pub(super) fn gate() -> (SocketAddr, mpsc::Receiver<Asked>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (asked, asks) = mpsc::channel();
@@ -72,7 +72,7 @@ fn next(asks: &mpsc::Receiver<Asked>) -> Asked {
     }
 }
 
-fn no_ping(asked: Asked) -> Option<Asked> {
+pub(super) fn no_ping(asked: Asked) -> Option<Asked> {
     if asked.head.starts_with("POST /in") && asked.delivery().is_empty() {
         asked.answer(OK);
         return None;

@@ -20,7 +20,7 @@ fn busy(status: u16, retry_after: &str) -> Answer {
 }
 
 /// Each answer, what kind of failure it is (`None`: delivered), and how the decision after it begins.
-fn misbehaving() -> [(&'static str, Answer, Option<FailureClass>, &'static str); 30] {
+fn misbehaving() -> [(&'static str, Answer, Option<FailureClass>, &'static str); 40] {
     use FailureClass::{Protocol, Reset, Status, Timeout};
     let head = |length: &str| format!("HTTP/1.1 200 OK\r\n{length}\r\n");
     let some = head("Content-Length: 9\r\n") + "some";
@@ -54,6 +54,26 @@ fn misbehaving() -> [(&'static str, Answer, Option<FailureClass>, &'static str);
         ("resets at once", Answer::Reset(String::new()), Some(Reset), "retry in 5 s"),
         ("cut body", Answer::Close(some.clone()), Some(Reset), "retry in 5 s"),
         ("200, then a reset", Answer::Reset(some), Some(Reset), "retry in 5 s"),
+        (
+            "interim",
+            Answer::Text("HTTP/1.1 103 Early Hints\r\n\r\n".to_owned() + &head("Content-Length: 0\r\n")),
+            None,
+            "delivered",
+        ),
+        ("999", Answer::status(999), Some(Status), "retry in 5 s"),
+        ("words for a status", Answer::Close("HTTP/1.1 two hundred\r\n\r\n".into()), Some(Protocol), "retry in 5 s"),
+        ("a long status", Answer::Close("HTTP/1.1 20000 OK\r\n\r\n".into()), Some(Protocol), "retry in 5 s"),
+        ("no status", Answer::Close("HTTP/1.1\r\n\r\n".into()), Some(Protocol), "retry in 5 s"),
+        ("another version", Answer::Close("HTTP/7.3 200 OK\r\n\r\n".into()), Some(Protocol), "retry in 5 s"),
+        ("bytes", Answer::Close("\u{0}\u{1}\u{fffd}\r\n\r\n".into()), Some(Protocol), "retry in 5 s"),
+        ("a negative length", Answer::Close(head("Content-Length: -5\r\n")), Some(Protocol), "retry in 5 s"),
+        (
+            "a bad chunk",
+            Answer::Close(head("Transfer-Encoding: chunked\r\n") + "zz\r\n"),
+            Some(Protocol),
+            "retry in 5 s",
+        ),
+        ("an endless head", Answer::Endless("HTTP/1.1 200 OK\r\nX: ".into()), Some(Protocol), "retry in 5 s"),
         ("no HTTP", Answer::Close("SSH-2.0-OpenSSH_9.6\r\n".into()), Some(Protocol), "retry in 5 s"),
     ]
 }
@@ -98,6 +118,12 @@ async fn receivers_that_are_not_there_are_told_apart() {
         ("http://shop.invalid/".to_owned(), loopback(), FailureClass::Dns, "shop.invalid could not be resolved"),
         blocked("127.0.0.1", "--allow-delivery-to 127.0.0.1/32"),
         blocked("localhost", "(loopback)"),
+        blocked("LOCALHOST", "(loopback)"),
+        blocked("[::1]", "(loopback); if the receiver may be there, start with --allow-delivery-to ::1/128"),
+        blocked("[::127.0.0.1]", "::/8 is reserved"),
+        blocked("[2002:7f00:1::]", "2002::/16 leads through 6to4 relays"),
+        blocked("[64:ff9b:1::7f00:1]", "leads into a private IPv4 network"),
+        blocked("017700000001", "(loopback)"),
         blocked("[::ffff:127.0.0.1]", "(loopback)"),
         blocked("[::ffff:7f00:1]", "(loopback)"),
         blocked("[64:ff9b::7f00:1]", "(loopback)"),

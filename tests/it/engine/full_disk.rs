@@ -8,11 +8,11 @@ use crate::support::process::Process;
 use crate::support::receiver::{Answer, Receiver};
 use crate::support::upstream::{Peer, Scripted, eventually};
 
-const FOUND: &str = "HTTP/1.1 302 Found\r\nLocation: /list\r\nContent-Length: 0\r\n\r\n";
+pub(super) const FOUND: &str = "HTTP/1.1 302 Found\r\nLocation: /list\r\nContent-Length: 0\r\n\r\n";
 /// A soft limit on the size of files stands in for a full disk: writes past it fail with an error.
 const LIMIT: &str = "trap '' XFSZ; ulimit -S -f 1500;";
 
-fn prepare(dir: &std::path::Path, receiver: Option<&Receiver>) {
+pub(super) fn prepare(dir: &std::path::Path, receiver: Option<&Receiver>) {
     let mut rules = r#"
 [event.saved]
 on = "POST /save"
@@ -30,13 +30,13 @@ payload.text = "{{ form.text }}"
     std::fs::write(dir.join("rules/r.toml"), rules).unwrap();
 }
 
-fn save(visitor: &mut Peer, n: u64, text: &str) {
+pub(super) fn save(visitor: &mut Peer, n: u64, text: &str) {
     visitor.send(form("/save", &format!("id=1&n={n}&text={text}")));
     assert_eq!(visitor.answer().first(), "HTTP/1.1 302 Found", "save {n}");
 }
 
 /// Random text, so that nothing makes it smaller on disk.
-fn noise(bytes: usize) -> String {
+pub(super) fn noise(bytes: usize) -> String {
     let mut noise = vec![0; bytes];
     shopbell::id::fill_random(&mut noise);
     noise.iter().map(|byte| char::from(b'a' + byte % 26)).collect()

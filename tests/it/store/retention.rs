@@ -96,6 +96,42 @@ async fn old_partitions_go_with_time() {
     assert!(ids(&store).await.len() < 7, "the first days are gone");
 }
 
+/// A shop that is closed: nothing is written, and what has become old goes all the same.
+#[tokio::test(start_paused = true)]
+async fn old_partitions_go_without_traffic() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::simulated(Timestamp::from_millis(NOW));
+    let day = Duration::from_hours(24);
+    let (store, _) = Store::open(dir.path(), Options { retention: 3 * day, ..Options::default() }, clock).unwrap();
+    fill(&store, 3).await;
+    assert_eq!(ids(&store).await.len(), 3);
+    tokio::time::advance(day).await;
+    // The keeper looks at the clock from a thread of its own, in real time; paused time stands still meanwhile.
+    while partitions(dir.path(), "events").len() < 2 {
+        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
+    }
+    assert_eq!(ids(&store).await.len(), 3, "a day is not old enough");
+    tokio::time::advance(3 * day).await;
+    while !ids(&store).await.is_empty() {
+        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
+    }
+}
+
+#[test]
+fn a_budget_and_a_retention_hold_several_partitions() {
+    let (mib, day) = (1u64 << 20, Duration::from_hours(24));
+    let rows = [
+        ((7 << 30, 3 << 30, 30 * day), (32 * mib, day)),
+        ((16 * mib, 64 * mib, 2 * day), (2 * mib, day / 4)),
+        ((mib, mib, Duration::from_hours(1)), (mib, Duration::from_secs(450))),
+    ];
+    for ((events, log, retention), (bytes, age)) in rows {
+        let options = Options::within(events, log, retention);
+        assert_eq!((options.events_budget, options.log_budget, options.retention), (events, log, retention));
+        assert_eq!((options.partition_bytes, options.partition_age), (bytes, age), "{events} {log} {retention:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_remembered_is_bounded_and_the_least_recently_changed_leave() {
     let dir = tempfile::tempdir().unwrap();
