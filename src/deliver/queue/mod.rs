@@ -119,6 +119,8 @@ pub(super) struct Queue {
     waiting: usize,
     deferred: usize,
     busy: usize,
+    /// Of these, those in flight.
+    flying: usize,
     writes: Vec<Write>,
 }
 
@@ -144,6 +146,7 @@ impl Queue {
             waiting: state.waiting.len(),
             deferred: state.deferred.len(),
             busy: 0,
+            flying: 0,
             writes: Vec::new(),
         };
         let due = |since: Timestamp, due: Timestamp| {
@@ -230,6 +233,7 @@ impl Queue {
         entry.phase = Phase::InFlight;
         self.ready.remove(&seq);
         self.busy += 1;
+        self.flying += 1;
         Some(Ready { seq, attempts: entry.attempts, probe, event: entry.event.clone() })
     }
 
@@ -273,6 +277,11 @@ impl Queue {
             self.make_ready(head);
         }
         true
+    }
+
+    /// Deliveries in flight.
+    pub(super) fn flying(&self) -> usize {
+        self.flying
     }
 
     /// Deliveries in flight, and those whose result is not yet on disk.

@@ -22,6 +22,7 @@ impl Queue {
     pub(in crate::deliver) fn settle(&mut self, seq: Seq, settle: Settle) {
         let webhook = self.webhook;
         let Some(entry) = self.entries.get_mut(&seq).filter(|entry| entry.phase == Phase::InFlight) else { return };
+        self.flying -= 1;
         let due = match settle {
             Settle::Done => None,
             Settle::Wait(since, due) => Some((since, due)),

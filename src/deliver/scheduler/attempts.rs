@@ -8,7 +8,7 @@ use tokio::task::{self, JoinError};
 
 use super::outbox::Reply;
 use super::slots::Turn;
-use super::{FLIGHTS_MAX, STORE_PAUSE, Scheduler};
+use super::{FLIGHTS_MAX, STORE_PAUSE, Scheduler, UNSETTLED_MAX};
 use crate::deliver::attempt::Report;
 use crate::deliver::flight::{self, Cargo, Flight, Landing};
 use crate::deliver::queue::Settle;
@@ -23,7 +23,7 @@ impl Scheduler {
     /// Starts what may go out, in turn: one attempt for each webhook, then the next round.
     pub(super) fn start_attempts(&mut self) {
         let now = self.now();
-        while self.flights.len() + self.unsettled + self.outbox.releases.len() < FLIGHTS_MAX {
+        while self.flights.len() < FLIGHTS_MAX && self.unsettled + self.outbox.releases.len() < UNSETTLED_MAX {
             let Some(id) = self.turns.pop_front() else { break };
             let Some(slot) = self.slots.get_mut(&id) else { continue };
             slot.has_turn = false;
@@ -77,6 +77,7 @@ impl Scheduler {
         for parked in self.hosts.leave(&flight.host) {
             self.give_turn(parked);
         }
+        self.give_turn(flight.webhook.id);
         if matches!(flight.cargo, Cargo::Replay(_)) {
             self.replay_landed(flight.webhook.id);
         }

@@ -38,8 +38,11 @@ use pace::Hosts;
 pub(super) use replays::{Replay, Replayed};
 use slots::Slot;
 
-/// Attempts of all webhooks at once, with those whose result is not on disk yet.
+/// Attempts of all webhooks at once.
 const FLIGHTS_MAX: usize = 256;
+
+/// Results of all webhooks that are not on disk yet; full: no attempt begins before some are.
+const UNSETTLED_MAX: usize = 1_024;
 
 /// How long attempts in flight may go on after the order to stop.
 const DRAIN: Duration = Duration::from_secs(25);

@@ -16,6 +16,9 @@ use crate::model::record::LogEntry;
 use crate::model::{Health, Notice, NoticeKind, Status, Webhook};
 use crate::store::{StoreError, WebhookState};
 
+/// Deliveries of one webhook in flight or with their result on its way to the disk; full: it waits for the disk.
+const BUSY_MAX: usize = 128;
+
 /// What a webhook does with its turn.
 #[derive(Debug)]
 pub(super) enum Turn {
@@ -67,7 +70,10 @@ impl Slot {
     /// What may go out at `now`; what does counts as in flight from here on.
     pub(super) fn turn(&mut self, webhook: &Webhook, now: Timestamp, hosts: &mut Hosts) -> Turn {
         let busy = self.queue.busy() + self.replays.busy();
-        if busy >= self.health.allowance(webhook) || hosts.park(&self.host, webhook.id) {
+        // What is on its way to the disk takes no place at the receiver.
+        let flying = self.queue.flying() + self.replays.busy();
+        let full = flying >= self.health.allowance(webhook) || self.queue.busy() >= BUSY_MAX;
+        if full || hosts.park(&self.host, webhook.id) {
             return Turn::Nothing;
         }
         if let Some(at) = self.bucket.as_mut().map(|bucket| bucket.next(now)).filter(|at| *at > now) {
