@@ -119,7 +119,7 @@ pub(super) async fn list(
         for line in page.lines {
             let of_line: Vec<_> = match line {
                 LogLine::Event { seq, event } => owed.queued(seq, &event).collect(),
-                line => delivery_row(line).into_iter().collect(),
+                line @ LogLine::Log { .. } => delivery_row(line).into_iter().collect(),
             };
             let new = of_line.into_iter().filter(|row| seen.insert(row.id.clone()));
             rows.extend(new.filter(|row| wanted.holds(row.state)));

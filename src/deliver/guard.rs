@@ -95,8 +95,7 @@ fn embedded(ip: IpAddr) -> Option<Ipv4Addr> {
 fn tunnelled(ip: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(v6) = ip else { return None };
     let (high, low) = match v6.segments() {
-        [0x64, 0xff9b, 1, _, _, _, high, low] | [0, 0, 0, 0, 0, 0, high, low] => (high, low),
-        [0x2002, high, low, ..] => (high, low),
+        [0x64, 0xff9b, 1, _, _, _, high, low] | [0, 0, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => (high, low),
         [0x2001, 0, _, _, _, _, high, low] => (!high, !low),
         _ => return None,
     };

@@ -51,7 +51,7 @@ fn nothing_a_client_saw_whole_is_lost_by_kill_9() {
             .collect();
         drop(answered);
         // The moment of the kill: after a random number of whole answers, while others are on their way.
-        for _ in 0..=random_below(150) {
+        for _ in 0..=random_below(60) {
             answers.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answers in round {round}"));
         }
         process.kill().unwrap();

@@ -168,7 +168,7 @@ async fn deliveries_never_tried_are_listed_with_their_reason() {
         (&["--state", "queued", "--limit", "1"], 1),
         (&["--state", "queued", "--topic", "order.*"], 0),
         (&["--state", "queued", "--resource", "product", "--id", "3"], 1),
-        (&["--state", "queued", "--since", "1h", "--text", "quantity"], 2),
+        (&["--state", "queued", "--since", "1h", "--text", "product"], 2),
         (&["--state", "delivered"], 0),
         (&["--state", "failed"], 0),
     ] {

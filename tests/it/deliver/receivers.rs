@@ -67,12 +67,7 @@ fn misbehaving() -> [(&'static str, Answer, Option<FailureClass>, &'static str);
         ("another version", Answer::Close("HTTP/7.3 200 OK\r\n\r\n".into()), Some(Protocol), "retry in 5 s"),
         ("bytes", Answer::Close("\u{0}\u{1}\u{fffd}\r\n\r\n".into()), Some(Protocol), "retry in 5 s"),
         ("a negative length", Answer::Close(head("Content-Length: -5\r\n")), Some(Protocol), "retry in 5 s"),
-        (
-            "a bad chunk",
-            Answer::Close(head("Transfer-Encoding: chunked\r\n") + "zz\r\n"),
-            Some(Protocol),
-            "retry in 5 s",
-        ),
+        ("a bad chunk", Answer::Close(head("Transfer-Encoding: chunked\r\n") + "zz\r\n"), Some(Reset), "retry in 5 s"),
         ("an endless head", Answer::Endless("HTTP/1.1 200 OK\r\nX: ".into()), Some(Protocol), "retry in 5 s"),
         ("no HTTP", Answer::Close("SSH-2.0-OpenSSH_9.6\r\n".into()), Some(Protocol), "retry in 5 s"),
     ]
