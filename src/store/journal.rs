@@ -168,7 +168,7 @@ impl Journal {
         let sealed = old.seal(now)?;
         let new = Active::create(&self.dir, old.next, now).inspect_err(|_| old.unseal(&self.dir))?;
         let mut shelf = lock(&self.shelf);
-        shelf.put_open(sealed.first, old.disk.clone());
+        // It is not kept open: all of it would stay in memory, and who keeps up reads the ring.
         let closed = Closed::new(&self.partition_dir(sealed.first), sealed, true);
         shelf.closed.insert(closed.sealed.first, closed);
         self.show(new.first, Some(new.disk.clone()));
@@ -191,7 +191,8 @@ impl Journal {
                 Source::Disk(disk, end, sealed) => (disk, end.min(head), sealed),
             };
             let mut walk = Walk::new(&disk, from);
-            let mut expected = from;
+            let (mut expected, before) = (from, bytes);
+            let told = |bytes| sealed.iter().for_each(|sealed| self.was_read(sealed.first, bytes - before));
             loop {
                 let found = walk.next()?;
                 let seq = match &found {
@@ -219,10 +220,12 @@ impl Journal {
                         expected = stored.place.seq + 1;
                         records.push(stored);
                         if records.len() >= limit || bytes >= READ_BYTES {
+                            told(bytes);
                             return Ok((records, expected));
                         }
                     }
                     Some(Found::Good(_)) | None => {
+                        told(bytes);
                         from = end;
                         break;
                     }
