@@ -191,8 +191,7 @@ impl Journal {
                 Source::Disk(disk, end, sealed) => (disk, end.min(head), sealed),
             };
             let mut walk = Walk::new(&disk, from);
-            let (mut expected, before) = (from, bytes);
-            let told = |bytes| sealed.iter().for_each(|sealed| self.was_read(sealed.first, bytes - before));
+            let mut expected = from;
             loop {
                 let found = walk.next()?;
                 let seq = match &found {
@@ -220,12 +219,10 @@ impl Journal {
                         expected = stored.place.seq + 1;
                         records.push(stored);
                         if records.len() >= limit || bytes >= READ_BYTES {
-                            told(bytes);
                             return Ok((records, expected));
                         }
                     }
                     Some(Found::Good(_)) | None => {
-                        told(bytes);
                         from = end;
                         break;
                     }

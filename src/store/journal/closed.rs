@@ -17,9 +17,6 @@ use super::{Journal, lock};
 /// 16,000 accesses: one that was read through is in memory as a whole.
 const OPEN_CLOSED: usize = 1;
 
-/// So much is read of a closed partition before its memory is given back by opening it again, in bytes of records.
-const READ_BEFORE_REOPEN: usize = 8 << 20;
-
 /// Cache of a closed partition, in bytes.
 const CLOSED_CACHE: u64 = 2 << 20;
 
@@ -29,8 +26,6 @@ pub(in crate::store) struct Shelf {
     pub(in crate::store) closed: BTreeMap<u64, Closed>,
     /// Those open now, the last used at the end.
     pub(in crate::store) open: Vec<(u64, Disk)>,
-    /// Bytes read of the last one since it was opened.
-    read: usize,
     pub(in crate::store) ledger: Ledger,
 }
 
@@ -56,7 +51,6 @@ impl Closed {
 
 impl Shelf {
     pub(super) fn put_open(&mut self, first: u64, disk: Disk) {
-        self.read = 0;
         self.open.push((first, disk));
         if self.open.len() > OPEN_CLOSED {
             self.open.remove(0);
@@ -78,17 +72,6 @@ impl Journal {
     /// Gives back the memory of a closed partition that is not read again soon.
     pub(in crate::store) fn put_away(&self, first: u64) {
         lock(&self.shelf).open.retain(|(open, _)| *open != first);
-    }
-
-    /// So many bytes were read of the closed partition that begins at `first`.
-    pub(super) fn was_read(&self, first: u64, bytes: usize) {
-        let mut shelf = lock(&self.shelf);
-        if shelf.open.last().is_some_and(|(open, _)| *open == first) {
-            shelf.read += bytes;
-            if shelf.read >= READ_BEFORE_REOPEN {
-                shelf.open.pop();
-            }
-        }
     }
 
     /// Has a closed partition compared with its seal again when it is read next.
