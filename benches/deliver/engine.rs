@@ -21,7 +21,8 @@ use super::probe::{cpu_seconds, now_ns};
 use super::roles::both;
 use super::say;
 
-const FORM: &str = "name=Green+tea+of+the+first+harvest&sku=TEA-7&price=12%2C50&stock=40&visible=1&description=leaf+leaf+leaf";
+const FORM: &str =
+    "name=Green+tea+of+the+first+harvest&sku=TEA-7&price=12%2C50&stock=40&visible=1&description=leaf+leaf+leaf";
 
 /// Sends so many form posts a second through the tap over `rules/demo`, and tells how long each took and what one without a
 /// rule takes.

@@ -34,7 +34,12 @@ fn main() {
         ["live", data, to, events] => roles::live(Path::new(data), &ports(to), number(events)),
         ["queued", data, to, events] => roles::queued(Path::new(data), &ports(to), number(events)),
         ["latency", data, port, rate, events] => {
-            roles::latency(Path::new(data), port.parse().expect("a port"), rate.parse().expect("a rate"), number(events));
+            roles::latency(
+                Path::new(data),
+                port.parse().expect("a port"),
+                rate.parse().expect("a rate"),
+                number(events),
+            );
         }
         ["held", data, rate, count] => engine::held(Path::new(data), rate.parse().expect("a rate"), number(count)),
         ["fill", data, port, events] => roles::fill(Path::new(data), port.parse().expect("a port"), number(events)),

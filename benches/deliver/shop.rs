@@ -102,7 +102,9 @@ impl Shop {
             while self.deliverer.backlog(webhook).await != (0, 0) {
                 tokio::time::sleep(LOOK).await;
             }
-            while self.store.webhook_state(webhook).await.expect("the state is read").cursor < *self.store.head().borrow() {
+            while self.store.webhook_state(webhook).await.expect("the state is read").cursor
+                < *self.store.head().borrow()
+            {
                 tokio::time::sleep(LOOK).await;
             }
         }

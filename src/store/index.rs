@@ -39,6 +39,7 @@ pub(super) fn build_next(shared: &Shared) -> Result<bool, StoreError> {
         let is_whole = fs::read(&path).is_ok_and(|bytes| is_whole(&bytes));
         if !is_whole {
             let bytes = make(shared, &closed)?;
+            shared.log.put_away(first);
             // A partition that retention has just removed has no directory any more.
             match write_durably(&path, &bytes) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failing(&path, &error)),

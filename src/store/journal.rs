@@ -170,7 +170,7 @@ impl Journal {
         let new = Active::create(&self.dir, old.next, now).inspect_err(|_| old.unseal(&self.dir))?;
         tracing::trace!(target: "shopbell::step", "partition begun");
         let mut shelf = lock(&self.shelf);
-        shelf.put_open(sealed.first, old.disk.clone());
+        // It is not kept open: all of it would stay in memory, and who keeps up reads the ring.
         let closed = Closed::new(&self.partition_dir(sealed.first), sealed, true);
         shelf.closed.insert(closed.sealed.first, closed);
         self.show(new.first, Some(new.disk.clone()));

@@ -132,6 +132,9 @@ impl Encoded {
         whole.extend_from_slice(&self.body);
         let crc = checksum(place.seq, &whole);
         whole[4..8].copy_from_slice(&crc.to_be_bytes());
+        if values == 1 {
+            return (vec![(keys::record(place.seq, 0), whole)], crc);
+        }
         let pairs = whole.chunks(MAX_VALUE_BYTES).zip(0u16..);
         (pairs.map(|(value, chunk)| (keys::record(place.seq, chunk), value.to_vec())).collect(), crc)
     }

@@ -13,8 +13,9 @@ use super::super::partition::{Sealed, directory_name, failing};
 use super::super::scan::survey;
 use super::{Journal, lock};
 
-/// Closed partitions open at once; each has a cache and a thread of its own.
-const OPEN_CLOSED: usize = 2;
+/// Closed partitions of one journal open at once. Each has a cache, of which the engine keeps the bounds only after some
+/// 16,000 accesses: one that was read through is in memory as a whole.
+const OPEN_CLOSED: usize = 1;
 
 /// Cache of a closed partition, in bytes.
 const CLOSED_CACHE: u64 = 2 << 20;
@@ -66,6 +67,11 @@ impl Journal {
             self.open_closed(&mut shelf, first)?;
         }
         Ok(due.is_some())
+    }
+
+    /// Gives back the memory of a closed partition that is not read again soon.
+    pub(in crate::store) fn put_away(&self, first: u64) {
+        lock(&self.shelf).open.retain(|(open, _)| *open != first);
     }
 
     /// Has a closed partition compared with its seal again when it is read next.
