@@ -14,7 +14,8 @@ const JSON_DEPTH: usize = 128;
 /// Bytes a body may decode to; what it is made from may already be that long.
 const DECODED_BYTES: usize = 8 * 1024 * 1024;
 /// Content codings, one alone and several.
-const CODINGS: [&str; 8] = ["gzip", "deflate", "br", "zstd", "gzip, br", "x-gzip, gzip", "zstd, deflate", "br, br, br, br, br"];
+const CODINGS: [&str; 8] =
+    ["gzip", "deflate", "br", "zstd", "gzip, br", "x-gzip, gzip", "zstd, deflate", "br, br, br, br, br"];
 
 /// The first byte chooses the charset.
 pub(super) fn form(data: &[u8]) {
@@ -107,9 +108,7 @@ fn kept(boundary: &str, body: &[u8], sizes: &[usize]) -> Vec<u8> {
 }
 
 /// Fields of a multipart body of which this is kept: the pairs, and why some may be missing.
-fn parts(
-    boundary: &str, kept: &[u8], whole: &[u8], damage: Option<Damage>,
-) -> (Vec<(String, String)>, Option<Damage>) {
+fn parts(boundary: &str, kept: &[u8], whole: &[u8], damage: Option<Damage>) -> (Vec<(String, String)>, Option<Damage>) {
     let content_type = format!("multipart/form-data; boundary={boundary}");
     let mut exchange = exchange(content_type.as_bytes(), kept, b"");
     exchange.request_body = CapturedBody { total: whole.len() as u64, damage, ..exchange.request_body };

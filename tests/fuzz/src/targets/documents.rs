@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use shopbell::exchange::{PersistedDocuments, ReadOptions, Page, Reading, Selector, Xml, XmlPath};
+use shopbell::exchange::{Page, PersistedDocuments, ReadOptions, Reading, Selector, Xml, XmlPath};
 
 use super::{exchange, first_line, text};
 

@@ -61,7 +61,11 @@ pub(super) fn url(data: &[u8]) {
     let url = Url::resolve(&reference, &host, path, false, charset);
     assert!(url.url.contains(&url.path) && !url.url.contains('#'), "{url:?}");
     // What is resolved stays as it is.
-    if !host.is_empty() && url.url.starts_with("http://") && !url.host.is_empty() && !url.url.ends_with(|c: char| c <= ' ') {
+    if !host.is_empty()
+        && url.url.starts_with("http://")
+        && !url.host.is_empty()
+        && !url.url.ends_with(|c: char| c <= ' ')
+    {
         assert_eq!(Url::resolve(&url.url, &host, path, false, charset).url, url.url);
     }
     black_box(decode_segment(&reference, charset));

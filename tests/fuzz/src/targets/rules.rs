@@ -13,10 +13,12 @@ use super::{FORM, choice, exchange, first_line, text};
 /// Between two files.
 const FILE_BREAK: &str = "\n=====\n";
 /// A form with most of what PHP makes of names.
-const BODY: &[u8] = b"name=Tea&price=1.234%2C50&qty=&a[1]=one&a[5]=five&x[]=p&x[]=q&s=1&s=2&body=%3Cp%3ECaf%26eacute%3B%3C/p%3E\
+const BODY: &[u8] =
+    b"name=Tea&price=1.234%2C50&qty=&a[1]=one&a[5]=five&x[]=p&x[]=q&s=1&s=2&body=%3Cp%3ECaf%26eacute%3B%3C/p%3E\
                       &line[7][qty]=2&line[3][qty]=4&csv=1,2,3&json={\"a\":[1,{\"b\":2}]}&nested=u%3D1%26v%3D2";
 /// A page with what rules look for.
-const PAGE: &[u8] = b"<!doctype html><title>T</title><table><tr class=r data-id=7><td>1<td>two</tr><tr class=r><td>3<td>4</table>\
+const PAGE: &[u8] =
+    b"<!doctype html><title>T</title><table><tr class=r data-id=7><td>1<td>two</tr><tr class=r><td>3<td>4</table>\
                       <div class=alert>saved 12</div><a href='/p/9?x=1'>l</a>";
 
 fn file(path: &str, text: &str) -> SourceFile {
