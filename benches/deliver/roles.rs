@@ -61,11 +61,11 @@ async fn tell(data: &Path, shop: &Shop, (start, cpu): (u64, f64), events: u64, p
 }
 
 /// Commits so many events a second, one by one, and tells how long each was on its way to the receiver.
-pub(crate) fn latency(data: &Path, port: u16, rate: u64, events: u64) {
+pub(crate) fn latency(data: &Path, port: u16, rate: u32, events: u64) {
     block_on(async {
         let shop = Shop::start(shop::open(data, Options::default()), &[port]).await;
         let times = Arc::new(Mutex::new(Vec::new()));
-        let (mut commits, mut tick) = (JoinSet::new(), tokio::time::interval(Duration::from_secs(1) / rate as u32));
+        let (mut commits, mut tick) = (JoinSet::new(), tokio::time::interval(Duration::from_secs(1) / rate));
         tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
         for number in 1..=events {
             tick.tick().await;
