@@ -39,8 +39,10 @@ pub(super) fn is_near(rule: &RuleReport) -> bool {
 
 pub(super) fn exchange(page: &mut Page<impl Write>, told: &Explanation, width: Width) -> io::Result<()> {
     head(page, told, width)?;
-    let (matched, others): (Vec<&RuleReport>, Vec<&RuleReport>) =
+    let (matched, mut others): (Vec<&RuleReport>, Vec<&RuleReport>) =
         told.rules.iter().partition(|rule| rule.verdict == Verdict::Matched);
+    // Those that nearly matched stand first, however many conditions of others hold.
+    others.sort_by_key(|rule| !is_near(rule));
     for rule in &matched {
         match rule.kind {
             "learn" if !width.wide => learning(page, rule, &told.outcome)?,
@@ -54,9 +56,14 @@ pub(super) fn exchange(page: &mut Page<impl Write>, told: &Explanation, width: W
             page.line(&[(CALM, "  ≔ "), (Style::new(), &text)], "")?;
         }
     }
-    // A rule for another method is near only where it is asked for.
-    let of_method = |rule: &RuleReport| rule.checks.all.first().is_some_and(|on| on.held == Held::Yes);
-    let shown = |rule: &&&RuleReport| is_near(rule) || width.wide && (of_method(rule) || width.near == usize::MAX);
+    // A rule for another method, or one that learns of other pages, is near only where it is asked for.
+    let asks = |rule: &RuleReport| match rule.kind {
+        "learn" => rule.checks.is_asked(),
+        _ => rule.checks.all.first().is_some_and(|on| on.held == Held::Yes),
+    };
+    let missed = others.first().is_some_and(|rule| is_near(rule));
+    let shown =
+        |rule: &&&RuleReport| is_near(rule) || width.wide && (!missed && asks(rule) || width.near == usize::MAX);
     // Beside a rule that matched those that did not are of little interest.
     let near = if matched.is_empty() || width.wide { width.near } else { 0 };
     let shown: Vec<&&RuleReport> = others.iter().filter(shown).take(near).collect();

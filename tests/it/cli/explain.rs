@@ -178,4 +178,11 @@ fn rules_that_learn_take_a_line() {
     );
     let said = bench.said(&["explain", "x.txt", "--rule", "list", "--seq", "1"]);
     assert!(said.contains("✗ list  learns  ") && said.contains("nothing is found"), "{said}");
+    // A rule that was meant stands before one that learns, of which more conditions hold.
+    bench.write(
+        "rules/s.toml",
+        "[event.opened]\non = 'GET /list'\nstatus = '3xx'\nlocation = '/x'\ntopic = 'a.b'\nid = '1'\n",
+    );
+    let said = bench.said(&["explain", "x.txt", "--seq", "1", "--near", "1"]);
+    assert!(said.contains("✗ opened") && !said.contains("✗ list"), "{said}");
 }
