@@ -1,6 +1,6 @@
 //! What can be typed. Doc comments here are the help texts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
@@ -10,6 +10,7 @@ use crate::settings::RunArgs;
 
 use super::case::Seqs;
 use super::delivery_args::{DeliveriesCommand, EraseArgs, LogArgs, RunsCommand};
+use super::help;
 use super::record::{parse_size, parse_time};
 
 /// WooCommerce-style webhooks from any online shop.
@@ -18,7 +19,7 @@ use super::record::{parse_size, parse_time};
 /// delivers that as signed, retried webhooks. The shop needs no plug-in and no change.
 #[derive(Debug, Parser)]
 #[command(name = "shopbell", version, disable_help_subcommand = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 it failed or the files have faults, 2 the command line is wrong.")]
+#[command(after_help = help::SHOPBELL)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -27,24 +28,34 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Stand in front of a shop: forward its traffic, derive events, deliver webhooks
+    #[command(after_help = help::RUN)]
     Run(RunArgs),
-    /// Check a rules directory: every fault at once, with its place and what to do
+    /// Find every fault of a rules directory, with its place and what to do
+    #[command(after_help = help::CHECK)]
     Check(CheckArgs),
-    /// Write a commented rules directory to start from
+    /// Lay out a rules directory: a shop's pack, or a commented starter
+    #[command(after_help = help::INIT)]
     Init(InitArgs),
-    /// Write live traffic of the running process to a file, without its secrets
+    /// Write what passes through the running process to a file, without its secrets
+    #[command(after_help = help::RECORD)]
     Record(RecordArgs),
-    /// Tell for each exchange which rules matched, what each value gave, and what keeps the others from matching
+    /// Show why exchanges of a recording gave the events they gave, and why others gave none
+    #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
-    /// Make a case of exchanges of a recording
+    /// Make a case for `test` out of exchanges of a recording
+    #[command(after_help = help::CASE)]
     Case(CaseArgs),
-    /// Run the cases beside the rules, and show where what came is not what is expected
+    /// Run the cases beside the rules and show what did not come as stated
+    #[command(after_help = help::TEST)]
     Test(TestArgs),
     /// Print the JSON Schema of rules files, for editors
+    #[command(after_help = help::SCHEMA)]
     Schema,
-    /// Run recorded exchanges through rules and print the events as JSON lines
+    /// Run a recording through rules and print the events as JSON lines
+    #[command(after_help = help::REPLAY)]
     Replay(ReplayArgs),
-    /// Propose rules from recorded exchanges, as a commented file to edit
+    /// Propose rules for a recording, as a commented file to edit
+    #[command(after_help = help::SUGGEST)]
     Suggest(SuggestArgs),
     /// Search events, delivery attempts, outcomes and notices, or follow them as they come
     Log(LogArgs),
@@ -53,7 +64,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: DeliveriesCommand,
     },
-    /// Look at the runs of `deliveries recover` and `replay`, pause, resume or cancel them
+    /// Look at the runs that send deliveries again, pause, resume or cancel them
     Runs {
         #[command(subcommand)]
         command: RunsCommand,
@@ -131,14 +142,31 @@ pub(super) struct RecordArgs {
     pub(super) raw: bool,
 }
 
+/// Exchanges in a file.
+#[derive(Args, Debug)]
+pub(super) struct RecordingArgs {
+    /// A recording: JSON lines, a HAR file as browsers export it, or a case; `-` is stdin
+    #[arg(value_name = "FILE", conflicts_with = "exchanges")]
+    file: Option<PathBuf>,
+    /// The same, as a flag
+    #[arg(long, value_name = "FILE", hide = true)]
+    exchanges: Option<PathBuf>,
+}
+
+impl RecordingArgs {
+    /// Where it is, if one is named.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.file.as_deref().or(self.exchanges.as_deref())
+    }
+}
+
 #[derive(Args, Debug)]
 pub(super) struct ExplainArgs {
     /// The rules directory
     #[arg(long, env = "SHOPBELL_RULES", value_name = "DIR", default_value = "rules")]
     pub(super) rules: PathBuf,
-    /// A recording: JSON lines, a HAR file as browsers export it, or a case; `-` is stdin
-    #[arg(long, value_name = "FILE", required_unless_present = "live")]
-    pub(super) exchanges: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) recording: RecordingArgs,
     #[command(flatten)]
     pub(super) live: LiveArgs,
     /// Only this exchange, counted from 0, with all there is to say; those before it are still remembered
@@ -162,7 +190,7 @@ pub(super) struct ExplainArgs {
 #[derive(Args, Debug)]
 pub(super) struct LiveArgs {
     /// The last exchanges of the running process that its rules cared about, held against --rules
-    #[arg(long, conflicts_with = "exchanges")]
+    #[arg(long, conflicts_with_all = ["file", "exchanges"])]
     pub(super) live: bool,
     /// With --live: so many of them, 100 at most
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -177,9 +205,8 @@ pub(super) struct LiveArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct CaseArgs {
-    /// A recording: JSON lines, or a HAR file as browsers export it; `-` is stdin
-    #[arg(long, value_name = "FILE")]
-    pub(super) exchanges: PathBuf,
+    #[command(flatten)]
+    pub(super) recording: RecordingArgs,
     /// Only these exchanges, counted from 0: 12, 12-15, 12,17-19
     #[arg(long, value_name = "N", default_value = "", hide_default_value = true, value_parser = seqs)]
     pub(super) seq: Seqs,
@@ -213,16 +240,14 @@ pub(super) struct ReplayArgs {
     /// The rules directory
     #[arg(long, env = "SHOPBELL_RULES", value_name = "DIR", default_value = "rules")]
     pub(super) rules: PathBuf,
-    /// A recording: JSON lines, a HAR file as browsers export it, or a case; `-` is stdin
-    #[arg(long, value_name = "FILE")]
-    pub(super) exchanges: PathBuf,
+    #[command(flatten)]
+    pub(super) recording: RecordingArgs,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct SuggestArgs {
-    /// A recording: JSON lines, a HAR file as browsers export it, or a case; `-` is stdin
-    #[arg(long, value_name = "FILE")]
-    pub(super) exchanges: PathBuf,
+    #[command(flatten)]
+    pub(super) recording: RecordingArgs,
     /// Write the rules to this new file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,

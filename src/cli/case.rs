@@ -85,7 +85,7 @@ pub(super) fn run(args: &CaseArgs) -> Result<(), Failure> {
 fn steps(args: &CaseArgs) -> Result<Vec<CaseStep>, Failure> {
     let mut chosen = Vec::new();
     let (mut seq, mut first) = (0, None);
-    Source(&args.exchanges).each(|recorded| {
+    Source::of(&args.recording)?.each(|recorded| {
         let what = match recorded {
             Recorded::Exchange(line) => {
                 seq += 1;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::exchange::{CapturedBody, CaseText, CaseWhat, RecordedLine, ResponseHead, parse_har, parse_line};
 
+use super::args::RecordingArgs;
 use super::failure::Failure;
 
 /// One thing of a recording.
@@ -21,7 +22,16 @@ pub(super) enum Recorded {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source<'a>(pub(super) &'a Path);
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// The recording that the command line names.
+    pub(super) fn of(args: &'a RecordingArgs) -> Result<Self, Failure> {
+        args.path().map(Self).ok_or_else(|| {
+            let text =
+                "name a recording: a file of JSON lines, a HAR file as browsers export it, or a case; `-` is stdin";
+            Failure::Usage(text.to_owned())
+        })
+    }
+
     fn is_stdin(self) -> bool {
         self.0.as_os_str() == "-"
     }

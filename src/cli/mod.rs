@@ -15,6 +15,7 @@ mod erase;
 mod exchanges;
 mod explain;
 mod failure;
+mod help;
 mod init;
 mod log;
 mod output;

@@ -14,10 +14,11 @@ use super::output::clean;
 use super::ruleset::ruleset;
 
 pub(super) fn run(args: &ReplayArgs) -> Result<(), Failure> {
+    let source = Source::of(&args.recording)?;
     let ruleset = ruleset(&args.rules)?;
     let out = io::BufWriter::new(io::stdout().lock());
     let replaying = Replaying { replay: Replay::new(&ruleset), time: VirtualTime::default(), out };
-    replaying.all(Source(&args.exchanges))
+    replaying.all(source)
 }
 
 struct Replaying<'a, W> {

@@ -45,7 +45,7 @@ pub(super) fn run(args: &SuggestArgs) -> Result<(), Failure> {
 fn read(args: &SuggestArgs) -> Result<Suggestion, Failure> {
     let mut suggester = Suggester::new(ReadOptions::default());
     let mut seq = 0;
-    Source(&args.exchanges).each(|recorded| {
+    Source::of(&args.recording)?.each(|recorded| {
         if let Recorded::Exchange(line) = recorded {
             suggester.feed(seq, line.exchange);
             seq += 1;

@@ -46,16 +46,28 @@ impl<W: Write> Page<W> {
         Self { out, width, whole }
     }
 
-    /// A line of text with something at its right end, if there is room for both.
+    /// Whether a line has room for both.
+    pub(super) fn fits(&self, left: &str, right: &str) -> bool {
+        left.chars().count() + 2 + right.chars().count() <= self.width
+    }
+
+    /// A line of text with something at its right end, for which the text is cut unless it is shown whole.
     pub(super) fn line(&mut self, left: &[(Style, &str)], right: &str) -> io::Result<()> {
-        let used: usize = left.iter().map(|(_, text)| text.chars().count()).sum();
-        let mut room = if self.whole { WHOLE } else { self.width };
+        let need = right.chars().count();
+        // Where it would take more than a third, the text has all the line.
+        let kept = if need > 0 && need * 3 <= self.width { need + 2 } else { 0 };
+        let mut room = if self.whole { WHOLE } else { self.width - kept };
+        let mut used = 0;
         for (style, text) in left.iter().filter(|(_, text)| !text.is_empty()) {
+            if room == 0 {
+                break;
+            }
             let shown = cut(&clean(text), room);
-            room = room.saturating_sub(shown.chars().count());
+            let chars = shown.chars().count();
+            room = room.saturating_sub(chars);
+            used += chars;
             write!(self.out, "{style}{shown}{style:#}")?;
         }
-        let need = right.chars().count();
         if need > 0 && used + need + 2 <= self.width {
             let gap = self.width - used - need;
             write!(self.out, "{:gap$}{DIM}{right}{DIM:#}", "")?;

@@ -2,6 +2,7 @@
 
 mod cells;
 mod show;
+mod steps;
 
 use std::io::{self, BufWriter, Write as _};
 
@@ -16,8 +17,9 @@ use super::args::{ExplainArgs, Place};
 use super::control::Api;
 use super::exchanges::{Recorded, Source};
 use super::failure::Failure;
+use super::output::count;
 use super::ruleset::ruleset;
-use cells::Page;
+use cells::{BOLD, DIM, Page};
 
 pub(super) async fn run(args: ExplainArgs) -> Result<(), Failure> {
     let seen = if args.live.live { live(&args).await? } else { Vec::new() };
@@ -43,13 +45,13 @@ fn tell(args: &ExplainArgs, seen: &[SeenView]) -> Result<(), Failure> {
         }
     }
     let mut telling = Telling::new(args, Explainer::new(&ruleset));
-    match &args.exchanges {
-        Some(exchanges) => Source(exchanges).each(|recorded| telling.recorded(recorded))?,
-        None if seen.is_empty() => {
+    match args.live.live {
+        false => Source::of(&args.recording)?.each(|recorded| telling.recorded(recorded))?,
+        true if seen.is_empty() => {
             let text = "the process has seen no exchange yet that its rules care about";
             return Err(Failure::Failed(text.to_owned()));
         }
-        None => seen.iter().try_for_each(|seen| telling.seen(seen))?,
+        true => seen.iter().try_for_each(|seen| telling.seen(seen))?,
     }
     telling.end()
 }
@@ -63,6 +65,8 @@ struct Telling<'a> {
     /// Exchanges since the last one that was told, of which there is nothing to tell: the first and the last.
     quiet: Option<(usize, usize)>,
     told: usize,
+    /// Events so far.
+    events: usize,
     /// Of the rule that is asked for: where it came nearest to matching, if that was not told.
     best: Option<(usize, Explanation)>,
     page: Page<BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>>,
@@ -71,7 +75,17 @@ struct Telling<'a> {
 impl<'a> Telling<'a> {
     fn new(args: &'a ExplainArgs, explainer: Explainer<'a>) -> Self {
         let page = Page::new(BufWriter::new(anstream::stdout().lock()), args.seq.is_some());
-        Self { args, explainer, time: VirtualTime::default(), seq: 0, quiet: None, told: 0, best: None, page }
+        Self {
+            args,
+            explainer,
+            time: VirtualTime::default(),
+            seq: 0,
+            quiet: None,
+            told: 0,
+            events: 0,
+            best: None,
+            page,
+        }
     }
 
     fn recorded(&mut self, recorded: Recorded) -> Result<(), Failure> {
@@ -84,6 +98,7 @@ impl<'a> Telling<'a> {
             Recorded::Answer { target, response, body } => {
                 let answer = answer_exchange(self.time.now(), response, body);
                 let outcome = self.explainer.answer(&target, answer);
+                self.events += outcome.events.len();
                 self.between(&format!("the shop answered the look-up {target}"), &outcome)
             }
         }
@@ -116,6 +131,7 @@ impl<'a> Telling<'a> {
         let seq = self.seq;
         self.seq += 1;
         let mut explanation = self.explainer.exchange(seq, exchange);
+        self.events += explanation.before.events.len() + explanation.outcome.events.len();
         if let Some(name) = &self.args.rule {
             explanation.rules.retain(|rule| rule.name == *name);
         }
@@ -189,6 +205,7 @@ impl<'a> Telling<'a> {
             return Err(Failure::Failed(text));
         }
         let outcome = self.explainer.finish();
+        self.events += outcome.events.len();
         if self.args.json && self.args.seq.is_none() {
             writeln!(self.page.out, "{}", json!({ "end": outcome }))?;
         }
@@ -198,6 +215,11 @@ impl<'a> Telling<'a> {
             writeln!(self.page.out, "{name} never matched, nor nearly; it came nearest here:\n")?;
             self.tell(&best)?;
             self.gap(true)?;
+        }
+        if !self.args.json && self.args.seq.is_none() && self.args.rule.is_none() {
+            let counts = format!("{}, {}.", count(self.seq, "exchange"), count(self.events, "event"));
+            let hint = " --seq N tells all of one exchange, --rule NAME follows one rule.";
+            self.page.line(&[(BOLD, &counts), (DIM, hint)], "")?;
         }
         Ok(self.page.out.flush()?)
     }

@@ -1,4 +1,4 @@
-//! One exchange on a terminal.
+//! One exchange on a terminal: at a glance, or all of it.
 
 use std::io::{self, Write};
 
@@ -7,16 +7,12 @@ use serde_json::Value;
 
 use crate::admin::SeenView;
 use crate::exchange::Damage;
-use crate::rules::explain::{EventReport, Explanation, Outcome, RuleReport, Verdict, WaitReport};
+use crate::rules::explain::{EventReport, Explanation, LearntReport, Outcome, RuleReport, Verdict, WaitReport};
 use crate::rules::{Held, Traced, TracedEvent};
 
 use super::super::output::{clean, count};
 use super::cells::{BAD, BOLD, CALM, DIM, GOOD, ODD, Page, Row, pairs, plain};
-
-/// Items of a `for_each` that are shown, where not all are asked for.
-const ITEMS: usize = 3;
-/// Things learnt from one page that are shown, where not all are asked for.
-const LESSONS: usize = 3;
+use super::steps::{ITEMS, brief, steps};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +24,10 @@ pub(super) struct Width {
 }
 
 /// Whether a rule nearly matched: the request is what it wants, or all but one of what it says beyond path and status holds.
+/// One that only learns is never missed.
 pub(super) fn is_near(rule: &RuleReport) -> bool {
     match rule.verdict {
+        _ if rule.kind == "learn" => false,
         Verdict::When { .. } | Verdict::Stopped { .. } => true,
         Verdict::Failed { .. } => {
             let (all, held) = (rule.checks.all.len(), rule.checks.held());
@@ -40,11 +38,16 @@ pub(super) fn is_near(rule: &RuleReport) -> bool {
 }
 
 pub(super) fn exchange(page: &mut Page<impl Write>, told: &Explanation, width: Width) -> io::Result<()> {
-    head(page, told)?;
-    let (matched, others): (Vec<&RuleReport>, Vec<&RuleReport>) =
+    head(page, told, width)?;
+    let (matched, mut others): (Vec<&RuleReport>, Vec<&RuleReport>) =
         told.rules.iter().partition(|rule| rule.verdict == Verdict::Matched);
+    // Those that nearly matched stand first, however many conditions of others hold.
+    others.sort_by_key(|rule| !is_near(rule));
     for rule in &matched {
-        matching(page, rule, width)?;
+        match rule.kind {
+            "learn" if !width.wide => learning(page, rule, &told.outcome)?,
+            _ => matching(page, rule, width)?,
+        }
     }
     outcome(page, &told.outcome, width, Some(told.seq))?;
     if let Some(visitor) = &told.visitor {
@@ -53,9 +56,14 @@ pub(super) fn exchange(page: &mut Page<impl Write>, told: &Explanation, width: W
             page.line(&[(CALM, "  ≔ "), (Style::new(), &text)], "")?;
         }
     }
-    // A rule for another method is near only where it is asked for.
-    let of_method = |rule: &RuleReport| rule.checks.all.first().is_some_and(|on| on.held == Held::Yes);
-    let shown = |rule: &&&RuleReport| is_near(rule) || width.wide && (of_method(rule) || width.near == usize::MAX);
+    // A rule for another method, or one that learns of other pages, is near only where it is asked for.
+    let asks = |rule: &RuleReport| match rule.kind {
+        "learn" => rule.checks.is_asked(),
+        _ => rule.checks.all.first().is_some_and(|on| on.held == Held::Yes),
+    };
+    let missed = others.first().is_some_and(|rule| is_near(rule));
+    let shown =
+        |rule: &&&RuleReport| is_near(rule) || width.wide && (!missed && asks(rule) || width.near == usize::MAX);
     // Beside a rule that matched those that did not are of little interest.
     let near = if matched.is_empty() || width.wide { width.near } else { 0 };
     let shown: Vec<&&RuleReport> = others.iter().filter(shown).take(near).collect();
@@ -75,7 +83,7 @@ pub(super) fn exchange(page: &mut Page<impl Write>, told: &Explanation, width: W
 }
 
 /// What was asked and answered, and by whom.
-fn head(page: &mut Page<impl Write>, told: &Explanation) -> io::Result<()> {
+fn head(page: &mut Page<impl Write>, told: &Explanation, width: Width) -> io::Result<()> {
     let (seq, asked) = (format!("#{}  ", told.seq), &told.asked);
     let first = format!("{} {}", asked.method, asked.target);
     page.line(&[(DIM, &seq), (BOLD, &first)], "")?;
@@ -87,7 +95,7 @@ fn head(page: &mut Page<impl Write>, told: &Explanation) -> io::Result<()> {
             let style = if answered.status < 400 { GOOD } else { BAD };
             let mut text = answered.status.to_string();
             if let Some(location) = &answered.location {
-                text = format!("{text} → {location}");
+                text = format!("{text} → {}", own_path(location, &asked.host));
             } else if let Some(kind) = &answered.content_type {
                 text = format!("{text} {kind}, {} bytes", answered.bytes);
             }
@@ -98,7 +106,8 @@ fn head(page: &mut Page<impl Write>, told: &Explanation) -> io::Result<()> {
     }
     if page.whole {
         rows.extend(asked.form.iter().map(|(name, text)| Row::new(format!("form.{name}"), format!("{text:?}"))));
-    } else if !asked.form.is_empty() {
+    } else if !asked.form.is_empty() && (width.wide || !told.rules.iter().any(|rule| rule.verdict == Verdict::Matched))
+    {
         let mut names: Vec<&str> = asked.form.iter().map(|(name, _)| name.as_str()).collect();
         names.dedup();
         rows.push(Row::new("form", names.join(" ")));
@@ -110,7 +119,30 @@ fn head(page: &mut Page<impl Write>, told: &Explanation) -> io::Result<()> {
     page.rows(indent.len(), &rows)
 }
 
-/// A rule that matched, with everything it worked out.
+/// A location of the shop's own is read as a path.
+fn own_path<'a>(location: &'a str, host: &str) -> &'a str {
+    let rest = location.split_once("://").and_then(|(_, rest)| rest.strip_prefix(host));
+    rest.filter(|rest| rest.starts_with('/')).unwrap_or(location)
+}
+
+/// A rule that learns, in one line.
+fn learning(page: &mut Page<impl Write>, rule: &RuleReport, outcome: &Outcome) -> io::Result<()> {
+    let learnt = outcome.learnt.iter().filter(|learnt| learnt.rule == rule.name);
+    let learnt: Vec<String> = learnt.map(lesson).collect();
+    let text = match learnt.len() {
+        0 => String::new(),
+        1 => format!("  learns {}", learnt.concat()),
+        many => format!("  learns {many}: {}", learnt.join(", ")),
+    };
+    page.line(&[(GOOD, "  ✓ "), (BOLD, &rule.name), (CALM, &text)], &rule.place)
+}
+
+fn lesson(learnt: &LearntReport) -> String {
+    let id = learnt.id.as_ref().map_or_else(String::new, |id| format!(" {}", plain(id)));
+    format!("{}{id} {}", learnt.resource, pairs(&learnt.key)).trim_end().to_owned()
+}
+
+/// A rule that matched: what it worked out, all of it or what matters at a glance.
 fn matching(page: &mut Page<impl Write>, rule: &RuleReport, width: Width) -> io::Result<()> {
     page.line(&[(GOOD, "  ✓ "), (BOLD, &rule.name), (DIM, kind(rule))], &rule.place)?;
     let mut rows = Vec::new();
@@ -119,75 +151,34 @@ fn matching(page: &mut Page<impl Write>, rule: &RuleReport, width: Width) -> io:
         rows.extend(held.map(|check| Row::new("✓", check.wanted.clone()).source(check.found.clone())));
         page.rows(6, &rows)?;
         rows.clear();
+        let params = rule.checks.params.iter();
+        rows.extend(params.map(|(name, text)| Row::new(format!("params.{name}"), format!("{text:?}"))));
+        let captured = rule.location_params.iter();
+        rows.extend(captured.map(|(name, text)| Row::new(format!("location.params.{name}"), text.to_string())));
     }
-    rows.extend(rule.checks.params.iter().map(|(name, text)| Row::new(format!("params.{name}"), format!("{text:?}"))));
-    let captured = rule.location_params.iter();
-    rows.extend(captured.map(|(name, text)| Row::new(format!("location.params.{name}"), text.to_string())));
     rows.extend(rule.field.as_ref().map(|field| Row::new("field", field.to_string())));
     rows.extend(rule.finds.iter().map(|(name, found)| Row::new(format!("find.{name}"), found.to_string())));
-    // What a learn rule saw of each row is told once more below it.
-    let items = match (width.wide, rule.kind) {
-        (true, _) => usize::MAX,
-        (false, "learn") => 1,
-        (false, _) => ITEMS,
-    };
-    steps(&rule.steps, items, &mut rows);
+    if width.wide {
+        steps(&rule.steps, usize::MAX, &mut rows);
+    } else {
+        brief(&rule.steps, &mut rows);
+    }
     page.rows(6, &rows)
-}
-
-/// Values in the order in which they were computed; those of items below their item.
-fn steps(steps: &[Traced], most: usize, rows: &mut Vec<Row>) {
-    let mut items = 0;
-    for step in steps {
-        if let Traced::Item { index, value } = step {
-            items += 1;
-            if items <= most {
-                let item = value.as_ref().map_or_else(|| "undefined".to_owned(), Value::to_string);
-                rows.push(Row::new(format!("item {index}"), item).style(CALM));
-            }
-        } else if let Some(row) = row(step).filter(|_| items <= most) {
-            rows.push(if items > 0 { row.below() } else { row });
-        }
-    }
-    if items > most {
-        rows.push(Row::new(format!("… {} more", items - most), "").style(DIM));
-    }
-}
-
-fn row(step: &Traced) -> Option<Row> {
-    Some(match step {
-        Traced::Items { source, count: items } => Row::new("for_each", count(*items, "item")).source(source),
-        Traced::When { source, held, error } => {
-            let (text, style) = match (held, error) {
-                (_, Some(error)) => (format!("false: {error}"), BAD),
-                (true, None) => ("true".to_owned(), GOOD),
-                (false, None) => ("false".to_owned(), ODD),
-            };
-            Row::new("when", text).style(style).source(source)
-        }
-        Traced::Value { place, source, value: given, error } => {
-            let row = match (given, error) {
-                (_, Some(error)) => Row::new(place, format!("undefined: {error}")).style(BAD),
-                (None, None) => Row::new(place, "undefined").style(ODD),
-                (Some(given), None) => Row::new(place, given.to_string()),
-            };
-            // A constant says itself.
-            let constant = given.as_ref().is_some_and(|given| plain(given) == *source);
-            if constant { row } else { row.source(source) }
-        }
-        Traced::Copied { source, kept, left_out } => {
-            let left_out =
-                if left_out.is_empty() { String::new() } else { format!("; left out: {}", left_out.join(" ")) };
-            Row::new("payload_from", format!("{}{left_out}", kept.join(" "))).source(source)
-        }
-        Traced::Once { key, fresh: true } => Row::new("once", format!("{key}: not used before")),
-        Traced::Once { key, fresh: false } => Row::new("once", format!("{key}: used before, so no event")).style(ODD),
-        _ => return None,
-    })
 }
 
 /// A rule that did not match: what decided, wanted beside found.
 fn missing(page: &mut Page<impl Write>, rule: &RuleReport, width: Width) -> io::Result<()> {
+    if let Verdict::Failed { wanted, found } = &rule.verdict
+        && !width.wide
+    {
+        let left = format!("  ✗ {}  wants {wanted}  found {found}", rule.name);
+        if page.fits(&left, &rule.place) {
+            let (wants, found_style) = ("  wants ", if found.is_empty() { DIM } else { BAD });
+            let parts = [(BAD, "  ✗ "), (BOLD, rule.name.as_str()), (DIM, wants), (Style::new(), wanted.as_str())];
+            let parts: Vec<_> = parts.into_iter().chain([(DIM, "  found "), (found_style, found.as_str())]).collect();
+            return page.line(&parts, &rule.place);
+        }
+    }
     let (all, held) = (rule.checks.all.len(), rule.checks.held());
     let holds = match rule.verdict {
         Verdict::When { .. } => format!("{}  all conditions hold, but not `when`", kind(rule)),
@@ -237,16 +228,15 @@ fn outcome(page: &mut Page<impl Write>, outcome: &Outcome, width: Width, here: O
     for late in &outcome.late {
         page.line(&[(GOOD, "  ✓ "), (BOLD, &late.rule), (DIM, if here.is_some() { "  goes on" } else { "" })], "")?;
         let mut rows = Vec::new();
-        steps(&late.steps, if width.wide { usize::MAX } else { ITEMS }, &mut rows);
+        if width.wide {
+            steps(&late.steps, usize::MAX, &mut rows);
+        } else {
+            brief(&late.steps, &mut rows);
+        }
         page.rows(6, &rows)?;
     }
-    for learnt in outcome.learnt.iter().take(if width.wide { usize::MAX } else { LESSONS }) {
-        let id = learnt.id.as_ref().map_or_else(String::new, |id| format!(" {}", plain(id)));
-        let text = format!("learns {}{id} {}", learnt.resource, pairs(&learnt.key));
-        page.line(&[(CALM, "  ≔ "), (Style::new(), text.trim_end())], "")?;
-    }
-    if outcome.learnt.len() > LESSONS && !width.wide {
-        page.line(&[(DIM, &format!("    … and {}", outcome.learnt.len() - LESSONS))], "")?;
+    for learnt in outcome.learnt.iter().filter(|_| width.wide) {
+        page.line(&[(CALM, "  ≔ "), (Style::new(), &format!("learns {}", lesson(learnt)))], "")?;
     }
     for event in &outcome.silent {
         let text = format!("no event {}: {}", event.wanted, silence(event));
@@ -312,7 +302,8 @@ fn waits(page: &mut Page<impl Write>, wait: &WaitReport) -> io::Result<()> {
     let seconds = wait.for_ms / 1000;
     let span = if seconds % 60 == 0 && seconds > 0 { format!("{} min", seconds / 60) } else { format!("{seconds} s") };
     let otherwise = if wait.otherwise == "send" { "it is sent as it is" } else { "it is dropped" };
-    let text = format!("{} waits for {}, {span} at most; then {otherwise}", wait.rule, wait.missing);
+    let key = if wait.key.is_empty() { String::new() } else { format!(" {}", pairs(&wait.key)) };
+    let text = format!("{}{key} waits for {}, {span} at most; then {otherwise}", wait.rule, wait.missing);
     let over = if wait.settled { "  it has come" } else { "" };
     page.line(&[(CALM, "  … "), (Style::new(), &text), (DIM, over)], "")?;
     for look_up in &wait.look_ups {

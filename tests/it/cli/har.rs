@@ -67,16 +67,22 @@ fn replay_explain_case_and_suggest_read_what_browsers_export() {
         let replayed = bench.run(&["replay", "--rules", "rules", "--exchanges", har]);
         let event: Value = serde_json::from_slice(&replayed.stdout).unwrap_or_else(|fault| panic!("{har}: {fault}"));
         assert_eq!((&event["id"], &event["payload"]["name"]), (&7.into(), &"Tée".into()), "{har}: {event}");
-        let told = bench.said(&["explain", "--exchanges", har]);
+        let told = bench.said(&["explain", har]);
         assert!(told.contains("✓ saved") && told.contains("→ product.updated 7"), "{har}: {told}");
-        let case = bench.said(&["case", "--exchanges", har, "--rules", "rules"]);
+        let case = bench.said(&["case", har, "--rules", "rules"]);
         assert!(case.contains(">>> POST /products/7/edit t=0") && case.contains("\nname = Tée\n"), "{har}: {case}");
         assert!(case.contains(r#"{"topic":"product.updated","id":7,"#), "{har}: {case}");
-        let suggested = bench.said(&["suggest", "--exchanges", har]);
+        let suggested = bench.said(&["suggest", har]);
         assert!(suggested.starts_with("exit 0\n") && suggested.contains("1 exchange read"), "{har}: {suggested}");
     }
     let whole = "{\"log\":{\"version\":\"1.2\",\"entries\":[{}]}}";
     bench.write("broken.har", whole);
     let said = bench.said(&["replay", "--exchanges", "broken.har"]);
     assert!(said.starts_with("exit 1\n") && said.contains("broken.har: not a HAR file"), "{said}");
+    for tool in ["replay", "explain", "case", "suggest"] {
+        let said = bench.said(&[tool]);
+        assert!(said.starts_with("exit 2\n") && said.contains("name a recording"), "{tool}: {said}");
+        let said = bench.said(&[tool, "chromium.har", "--exchanges", "firefox.har"]);
+        assert!(said.starts_with("exit 2\n") && said.contains("cannot be used with"), "{tool}: {said}");
+    }
 }
