@@ -101,7 +101,9 @@ fn its_rules_load_and_its_cases_pass() {
     let (mut wrong, mut cases) = (Vec::new(), 0);
     for section in manual() {
         if section.texts("toml").next().is_some() {
-            let said = load(&section.files()).diagnostics;
+            let mut said = load(&section.files()).diagnostics;
+            // Of a directory without events `check` warns; a section may show other things.
+            said.retain(|fault| fault.file != ".");
             if !said.is_empty() {
                 wrong.push(format!("{}\n{}", section.title, rendered(&said)));
             }
@@ -241,7 +243,10 @@ fn its_table_of_contents_is_its_headings() {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md")).unwrap();
     let anchor = |title: &str| -> String {
         let kept = title.to_lowercase();
-        kept.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || "-_ ".contains(*c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
     };
     let anchors: BTreeSet<String> = manual().iter().map(|section| anchor(&section.title)).collect();
     let linked: BTreeSet<&str> =
