@@ -23,6 +23,7 @@ mod path;
 mod receiver;
 mod report;
 mod scoped;
+mod secret;
 mod shadow;
 mod shop;
 mod stateful;

@@ -3,6 +3,7 @@
 use super::super::expr::{Scope, Template};
 use super::super::rule::{KeySource, SourcePath, ValueTree};
 use super::loader::{Loader, one_of};
+use super::secret;
 use super::tree::{Node, Table, Toml};
 
 /// Roots a wholesale copy may start from.
@@ -31,7 +32,13 @@ fn below(loader: &mut Loader, what: &str, table: &Table, scope: Scope) -> Vec<(S
 /// One value: text may hold `{{ … }}`, tables and lists hold values, all else stands for itself.
 pub(super) fn value(loader: &mut Loader, what: &str, node: &Node, scope: Scope) -> Option<ValueTree> {
     match &node.toml {
-        Toml::Text(_) => loader.template(what, node, scope).map(ValueTree::Template),
+        Toml::Text(_) => {
+            let template = loader.template(what, node, scope)?;
+            if what.starts_with("payload.") {
+                secret::sent(loader, what, node, &template);
+            }
+            Some(ValueTree::Template(template))
+        }
         Toml::Table(table) => Some(ValueTree::Table(below(loader, what, table, scope))),
         Toml::List(items) => {
             Some(ValueTree::List(items.iter().filter_map(|item| value(loader, what, item, scope)).collect()))

@@ -3,6 +3,7 @@
 mod derive;
 mod explain;
 mod load;
+mod manual; // docs/rules.md, run
 mod matching;
 mod packs; // what is shipped in rules/
 mod schema;
