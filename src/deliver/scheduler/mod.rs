@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::attempt::Report;
 use super::client::Client;
-use super::counters::Counters;
+use super::counters::{Bound, Counters};
 use super::flight::{Flight, Landing, Means};
 use super::{Webhooks, flight};
 use crate::clock::{Clock, Timestamp};
@@ -86,6 +86,8 @@ pub(super) struct Scheduler {
     commit: JoinSet<Batch>,
     /// Results on their way to the disk.
     unsettled: usize,
+    /// The bound that keeps attempts from beginning now, while somebody has a turn.
+    bitten: Option<Bound>,
     /// When cursors are written that only passed events of no interest.
     cursors_at: Option<Timestamp>,
     /// When the store is asked again after it failed.
@@ -116,6 +118,7 @@ impl Scheduler {
             outbox: Outbox::default(),
             commit: JoinSet::new(),
             unsettled: 0,
+            bitten: None,
             cursors_at: None,
             store_at: None,
             alerts: JoinSet::new(),
@@ -236,7 +239,7 @@ impl Scheduler {
             };
             let report = Report::failed(FailureClass::Shutdown, "shopbell stopped before the receiver answered");
             let attempt = flight.record(event.as_deref(), "", report, "goes out again after the start".to_owned());
-            self.counters.attempt(&attempt);
+            self.counters.attempt(&attempt, None);
             self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
         }
         let deadline = self.means.clock.instant(self.now().plus(LAST_COMMIT));

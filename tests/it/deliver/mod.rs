@@ -4,6 +4,7 @@
 //! `wire`, `receivers`, `tls` and `edits` run on real sockets.
 
 mod alerts;
+mod bounds;
 mod breaker;
 mod clock;
 mod edits;
