@@ -54,7 +54,7 @@ impl Scheduler {
         self.counters.set_in_flight(self.flights.len());
     }
 
-    /// Whether another attempt may begin now. The bound that says no is counted when it begins to, if somebody has a turn.
+    /// Whether another attempt may begin now. The bound that says no is counted when it begins to keep something back.
     fn has_places(&mut self) -> bool {
         let bound = if self.flights.len() >= FLIGHTS_MAX {
             Some(Bound::Flights)
@@ -63,7 +63,9 @@ impl Scheduler {
         } else {
             None
         };
-        let bites = bound.filter(|_| !self.turns.is_empty());
+        let now = self.now();
+        let has_ready = |id| self.slots.get(id).is_some_and(|slot| slot.deliverable().is_some() && slot.has_ready(now));
+        let bites = bound.filter(|_| self.turns.iter().any(has_ready));
         if let Some(bound) = bites.filter(|_| self.bitten != bites) {
             self.counters.count_bound(bound);
         }

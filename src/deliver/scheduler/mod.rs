@@ -13,6 +13,8 @@ mod pace;
 mod replays;
 mod results;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -86,7 +88,7 @@ pub(super) struct Scheduler {
     commit: JoinSet<Batch>,
     /// Results on their way to the disk.
     unsettled: usize,
-    /// The bound that keeps attempts from beginning now, while somebody has a turn.
+    /// The bound that keeps attempts back now.
     bitten: Option<Bound>,
     /// When cursors are written that only passed events of no interest.
     cursors_at: Option<Timestamp>,

@@ -69,6 +69,11 @@ impl Replays {
         self.busy
     }
 
+    /// Whether none waits for its turn.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Whether one should go before the webhook's own deliveries: one of its places is theirs, so that neither side stands
     /// still for the other.
     pub(super) fn go_first(&self) -> bool {

@@ -79,10 +79,10 @@ impl Slot {
             return Turn::Nothing;
         }
         if self.queue.busy() >= BUSY_MAX {
-            return Turn::Bound(Bound::Busy);
+            return self.held_back(Bound::Busy, now);
         }
         if hosts.park(&self.host, webhook.id) {
-            return Turn::Bound(Bound::Host);
+            return self.held_back(Bound::Host, now);
         }
         if let Some(at) = self.bucket.as_mut().map(|bucket| bucket.next(now)).filter(|at| *at > now) {
             return Turn::At(at);
@@ -106,6 +106,16 @@ impl Slot {
             Some(due) if due > now => Turn::At(due),
             _ => Turn::Nothing,
         }
+    }
+
+    /// Whether something could go out at `now`, if there were a place for it.
+    pub(super) fn has_ready(&self, now: Timestamp) -> bool {
+        self.queue.has_ready(now) || !self.replays.is_empty()
+    }
+
+    /// A bound that keeps nothing back is none worth telling.
+    fn held_back(&self, bound: Bound, now: Timestamp) -> Turn {
+        if self.has_ready(now) { Turn::Bound(bound) } else { Turn::Nothing }
     }
 
     /// The breaker may have opened or closed.
