@@ -179,8 +179,11 @@ impl Counters {
     }
 
     fn phases(&self, phases: &Phases) {
-        let rows =
-            [("connected", phases.connected_us), ("first_byte", phases.first_byte_us), ("total", Some(phases.total_us))];
+        let rows = [
+            ("connected", phases.connected_us),
+            ("first_byte", phases.first_byte_us),
+            ("total", Some(phases.total_us)),
+        ];
         for (phase, micros) in rows {
             if let Some(micros) = micros {
                 let time = Duration::from_micros(micros).as_secs_f64();

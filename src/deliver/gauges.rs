@@ -153,8 +153,7 @@ fn statuses(encoder: &mut DescriptorEncoder<'_>, standings: &[Standing]) -> fmt:
     let help = "1 for the status in force, with the reason where it is not active";
     let mut family = encoder.encode_descriptor("webhook_status", help, None, MetricType::Gauge)?;
     for standing in standings {
-        let labels =
-            [("webhook", standing.name.as_str()), ("status", standing.status), ("reason", standing.reason)];
+        let labels = [("webhook", standing.name.as_str()), ("status", standing.status), ("reason", standing.reason)];
         ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
     }
     Ok(())

@@ -21,14 +21,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinSet};
-use tokio::time::Instant;
 
 use super::attempt::Report;
 use super::client::Client;
 use super::counters::{Bound, Counters};
 use super::flight::{Flight, Landing, Means};
 use super::{Webhooks, flight};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, ClockWatch, Timestamp};
 use crate::id::{Seq, WebhookId};
 use crate::model::FailureClass;
 use crate::model::record::LogEntry;
@@ -57,9 +56,6 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the state may lag behind a cursor that passed only events of no interest.
 const CURSOR_LAG: Duration = Duration::from_secs(10);
-
-/// The machine's clock may stray so far from the one that is never set before due times are moved along.
-const CLOCK_SLACK: Duration = Duration::from_secs(2);
 
 /// When nothing is due, the loop still turns so often.
 const IDLE: Duration = Duration::from_hours(1);
@@ -96,8 +92,7 @@ pub(super) struct Scheduler {
     store_at: Option<Timestamp>,
     /// Alerts on their way.
     alerts: JoinSet<alerts::Posted>,
-    /// What both clocks showed when the loop last turned.
-    seen: (Timestamp, Instant),
+    watch: ClockWatch,
 }
 
 impl Scheduler {
@@ -124,7 +119,7 @@ impl Scheduler {
             cursors_at: None,
             store_at: None,
             alerts: JoinSet::new(),
-            seen: (clock.now(), Instant::now()),
+            watch: ClockWatch::new(clock),
         }
     }
 
@@ -186,13 +181,7 @@ impl Scheduler {
 
     /// Where somebody has set the machine's clock, everything that is due moves along: a gap lasts as long as it was meant to.
     fn look_at_clock(&mut self) {
-        let (now, instant) = (self.now(), Instant::now());
-        let expected = self.seen.0.plus(instant.duration_since(self.seen.1));
-        self.seen = (now, instant);
-        let set = now.as_millis().saturating_sub(expected.as_millis());
-        if u128::from(set.unsigned_abs()) <= CLOCK_SLACK.as_millis() {
-            return;
-        }
+        let Some(set) = self.watch.look() else { return };
         tracing::warn!(seconds = set / 1000, "the machine's clock was set; due times move along");
         for slot in self.slots.values_mut() {
             slot.shift(set);
