@@ -120,6 +120,33 @@ impl Clock {
     }
 }
 
+/// Notices that somebody has set a clock: it compares it with the one that is never set.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockWatch {
+    clock: Clock,
+    /// What both clocks showed last.
+    seen: (Timestamp, Instant),
+}
+
+impl ClockWatch {
+    /// A clock may stray so far from the one that is never set before it counts as set.
+    const SLACK: Duration = Duration::from_secs(2);
+
+    /// Watches `clock` from now on.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, seen: (clock.now(), Instant::now()) }
+    }
+
+    /// By how many milliseconds the clock was set forward (back: negative) since the last look; `None`: it was not.
+    pub fn look(&mut self) -> Option<i64> {
+        let (now, instant) = (self.clock.now(), Instant::now());
+        let expected = self.seen.0.plus(instant.duration_since(self.seen.1));
+        self.seen = (now, instant);
+        let set = now.as_millis().saturating_sub(expected.as_millis());
+        (u128::from(set.unsigned_abs()) > Self::SLACK.as_millis()).then_some(set)
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one door to the machine's clock")]
 fn system_now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);

@@ -204,8 +204,12 @@ async fn named(admin: &Admin, which: &str) -> Result<Named, ApiError> {
         LogEntry::Outcome(outcome) => Some((outcome.webhook, outcome.event)),
         LogEntry::Notice(_) => None,
     });
+    let place = match place {
+        None => Owed::read(admin, None).await?.find(&admin.store, &id).await?,
+        place => place,
+    };
     let (webhook, event) = place.ok_or_else(|| {
-        let hint = "a delivery that was never attempted is named EVENT:WEBHOOK, as in 1042:erp";
+        let hint = "a delivery that was never attempted is best named EVENT:WEBHOOK, as in 1042:erp";
         ApiError::NotFound(format!("the log holds no delivery with the id {which}; {hint}"))
     })?;
     Ok(Named { id, webhook, event, entries })
@@ -229,9 +233,11 @@ pub(super) async fn show(
     }
     let name = names.iter().find(|row: &&WebhookName| row.id == webhook).map(|row| row.name.clone());
     let of = attempts.iter().map(|attempt| attempt.replay_of.clone()).find(|of| !of.is_empty());
-    let is_owed = Owed::read(&admin, Some(&webhook.to_string())).await?.holds(webhook, seq);
+    let owed = Owed::read(&admin, Some(&webhook.to_string())).await?;
+    let state = standing(&attempts, &outcomes, owed.holds(webhook, seq));
     Ok(Json(DeliveryView {
-        state: standing(&attempts, &outcomes, is_owed),
+        why: owed.why(webhook, seq).filter(|_| state == Standing::Queued),
+        state,
         webhook: name.unwrap_or_else(|| webhook.to_string()),
         webhook_id: webhook.0,
         seq: seq.0,

@@ -82,6 +82,9 @@ pub struct DeliveryView {
     pub id: String,
     /// How it stands.
     pub state: Standing,
+    /// Why it was never tried, where it is queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// NAME of the webhook; its id where no table has one.
     pub webhook: String,
     /// Id of the webhook.

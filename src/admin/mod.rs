@@ -123,6 +123,9 @@ pub fn router(admin: Admin) -> Router {
 
 /// OpenMetrics text 1.0 of all counters.
 async fn metrics(axum::extract::State(admin): axum::extract::State<Admin>) -> Response {
+    if let Some(deliverer) = &admin.deliverer {
+        deliverer.measure().await;
+    }
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &admin.metrics) {
         Ok(()) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),

@@ -1,15 +1,22 @@
 //! Deliveries that have not ended, as the state knows them: of those never tried no line of the log tells.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::deliver::delivery_id;
 use crate::id::{Seq, WebhookId};
 use crate::model::{Event, Status};
+use crate::store::Store;
 
 use super::Admin;
 use super::delivery_view::{DeliveryRow, Standing};
 use super::error::ApiError;
 use super::row;
+
+/// Events one search for the id of a delivery never tried looks at.
+const LOOK_MAX: usize = 50_000;
+
+/// Of these, read at once.
+const PAGE: usize = 256;
 
 /// What is owed to every webhook there ever was, or to one of them, at one moment.
 #[derive(Debug)]
@@ -55,6 +62,42 @@ impl Owed {
     /// Whether the webhook still waits for this event.
     pub(super) fn holds(&self, webhook: WebhookId, seq: Seq) -> bool {
         self.of.get(&webhook).is_some_and(|webhook| webhook.is_queued(seq) || webhook.waiting.contains(&seq))
+    }
+
+    /// Why a delivery was never tried; `None` where it was, or is not owed.
+    pub(super) fn why(&self, webhook: WebhookId, seq: Seq) -> Option<String> {
+        self.of.get(&webhook).filter(|webhook| webhook.is_queued(seq)).map(|webhook| webhook.why(seq))
+    }
+
+    /// Finds a delivery that was never tried by the id under which it will go out, among the oldest [`LOOK_MAX`] events
+    /// that may be owed: ids are made of the event, and no log knows this one yet.
+    pub(super) async fn find(&self, store: &Store, id: &str) -> Result<Option<(WebhookId, Seq)>, ApiError> {
+        let is_it = |seq: Seq, event: &Event| {
+            let queued = event.webhooks.iter().filter(|webhook| self.why(**webhook, seq).is_some());
+            queued.copied().find(|webhook| delivery_id(&self.instance, event.uid, *webhook, 0) == id)
+        };
+        let cursor = self.of.values().map(|webhook| webhook.cursor).min().unwrap_or_default();
+        let aside: BTreeSet<Seq> = self.of.values().flat_map(|webhook| &webhook.deferred).copied().collect();
+        let aside: Vec<Seq> = aside.into_iter().filter(|seq| *seq < cursor).take(LOOK_MAX).collect();
+        for some in aside.chunks(PAGE) {
+            let events = store.events_at(some).await?;
+            let found = some.iter().zip(events).find_map(|(seq, event)| Some((is_it(*seq, event.as_deref()?)?, *seq)));
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        let (mut from, mut left) = (cursor.max(Seq(1)), LOOK_MAX.saturating_sub(aside.len()));
+        while left > 0 {
+            let (events, next) = store.events(from, PAGE.min(left)).await?;
+            if let Some(found) = events.iter().find_map(|(seq, event)| Some((is_it(*seq, event)?, *seq))) {
+                return Ok(Some(found));
+            }
+            if next <= from {
+                break;
+            }
+            (from, left) = (next, left.saturating_sub(PAGE));
+        }
+        Ok(None)
     }
 
     /// The deliveries of an event that were never tried.

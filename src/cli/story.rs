@@ -33,6 +33,9 @@ pub(super) fn tell(out: &mut impl Write, delivery: &DeliveryView) -> io::Result<
     for attempt in &delivery.attempts {
         tell_attempt(out, attempt)?;
     }
+    if let Some(why) = &delivery.why {
+        return writeln!(out, "\n{}", clean(why));
+    }
     if delivery.attempts.is_empty() {
         writeln!(out, "\nno attempt is in the log")?;
     }

@@ -256,4 +256,41 @@ mod tests {
             }
         }
     }
+
+    /// What only looks like a name is one to the resolver, and what comes of it is judged like all else.
+    #[tokio::test]
+    async fn other_forms_of_an_address_are_judged_by_what_they_mean() {
+        let local: SocketAddr = "127.0.0.1:80".parse().unwrap();
+        let rows = [
+            ("localhost", "127.0.0.1:80"),
+            ("localhost.", "127.0.0.1:80"),
+            ("LOCALHOST.", "[::1]:80"),
+            ("a.localhost", "127.0.0.1:80"),
+            ("2130706433", "127.0.0.1:80"),
+            ("0x7f000001", "127.0.0.1:80"),
+            ("0x7f.1", "127.0.0.1:80"),
+            ("0177.0.0.1", "127.0.0.1:80"),
+            ("017700000001", "127.0.0.1:80"),
+            ("127.1", "127.0.0.1:80"),
+            ("127.0.0.1.", "127.0.0.1:80"),
+            ("2852039166", "169.254.169.254:80"),
+            ("0xa9fea9fe", "169.254.169.254:80"),
+            ("0251.0376.0251.0376", "169.254.169.254:80"),
+        ];
+        for (host, means) in rows {
+            let script = Resolver::Script(Arc::new(Mutex::new([vec![means.parse().unwrap()]].into())));
+            let connector = Connector { guard: Arc::default(), resolver: script, tls: Err("none".to_owned()) };
+            let error = connector.connect(format!("http://{host}/").parse().unwrap()).await.unwrap_err().to_string();
+            let ip = means.trim_end_matches(":80");
+            assert!(error.contains(&format!("the address guard refused {ip}")), "{host}: {error}");
+        }
+        // Literals never get to the resolver: it is silent here.
+        for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "0.0.0.0"] {
+            let connector =
+                Connector { guard: Arc::default(), resolver: Resolver::Silent, tls: Err("none".to_owned()) };
+            let error = connector.connect(format!("http://{host}/").parse().unwrap()).await.unwrap_err().to_string();
+            assert!(error.contains("the address guard refused"), "{host}: {error}");
+        }
+        assert!(Guard::default().check(local).is_err());
+    }
 }

@@ -1,25 +1,78 @@
 //! What the delivery side counts, in the form the metrics page prints.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::model::{Attempt, DeliveryEnd, FailureClass, Trigger, Verdict};
+use super::gauges::{self, Gauges};
+use crate::clock::Timestamp;
+use crate::model::{Attempt, DeliveryEnd, FailureClass, OverlayReason, Phases, Trigger, Verdict};
+
+/// Upper bounds of the buckets of times, in seconds: what is quick in fine steps, and the gaps of a schedule after it.
+const SECONDS: [f64; 17] =
+    [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0, 3_600.0];
 
 /// Counters of the delivery side; clones count together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Counters {
     attempts: Family<AttemptLabels, Counter>,
     deliveries: Family<EndLabels, Counter>,
     in_flight: Gauge,
     deferred_full: Counter,
     waiting_full: Counter,
-    disabled: Counter,
+    bounds: Family<BoundLabels, Counter>,
+    disabled: Family<ReasonLabels, Counter>,
     alerts: Family<AlertLabels, Counter>,
     alerts_lost: Counter,
     store_failures: Counter,
+    attempt_seconds: Family<PhaseLabels, Histogram, fn() -> Histogram>,
+    to_first_attempt: Histogram,
+    pub(super) gauges: Gauges,
+}
+
+/// A bound that keeps attempts from beginning for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Attempts of all webhooks at once.
+    Flights,
+    /// Attempts at once to one host.
+    Host,
+    /// Results of one webhook on their way to the disk.
+    Busy,
+    /// Results of all webhooks on their way to the disk.
+    Unsettled,
+}
+
+impl Bound {
+    const fn labels(self) -> BoundLabels {
+        let bound = match self {
+            Self::Flights => "flights",
+            Self::Host => "host",
+            Self::Busy => "busy",
+            Self::Unsettled => "unsettled",
+        };
+        BoundLabels { bound }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BoundLabels {
+    bound: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabels {
+    phase: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,6 +91,30 @@ struct EndLabels {
     end: &'static str,
 }
 
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            attempts: Family::default(),
+            deliveries: Family::default(),
+            in_flight: Gauge::default(),
+            deferred_full: Counter::default(),
+            waiting_full: Counter::default(),
+            bounds: Family::default(),
+            disabled: Family::default(),
+            alerts: Family::default(),
+            alerts_lost: Counter::default(),
+            store_failures: Counter::default(),
+            attempt_seconds: Family::new_with_constructor(times),
+            to_first_attempt: times(),
+            gauges: Gauges::default(),
+        }
+    }
+}
+
+fn times() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
 impl Counters {
     /// Hands all of them to a registry, which may put a prefix before their names.
     pub fn register(&self, registry: &mut Registry) {
@@ -46,6 +123,14 @@ impl Counters {
         registry.register("attempts_in_flight", "attempts being made now", self.in_flight.clone());
         registry.register("deferred_full", "times a full deferred set stopped a cursor", self.deferred_full.clone());
         registry.register("waiting_full", "times a full waiting set stopped new deliveries", self.waiting_full.clone());
+        let help = "times a bound kept attempts from beginning; they began when there was room";
+        registry.register("attempts_held_back", help, self.bounds.clone());
+        let help = "attempts from their begin to the connection (connected, where it was new), to the answer's head \
+                    (first_byte) and to their end (total), without pings";
+        registry.register("attempt_seconds", help, self.attempt_seconds.clone());
+        let help = "from an event to the begin of its first attempt; without probes, and deliveries sent again";
+        registry.register("event_to_first_attempt_seconds", help, self.to_first_attempt.clone());
+        registry.register_collector(Box::new(self.gauges.clone()));
         registry.register("webhooks_disabled", "webhooks disabled by failures", self.disabled.clone());
         registry.register("alerts", "alerts about webhooks, posted or not", self.alerts.clone());
         registry.register("alerts_lost", "alerts that could not be posted", self.alerts_lost.clone());
@@ -77,13 +162,43 @@ impl Counters {
         self.deferred_full.get()
     }
 
-    pub(super) fn attempt(&self, attempt: &Attempt) {
+    /// Takes note of an attempt; `event` is when its event was seen.
+    pub(super) fn attempt(&self, attempt: &Attempt, event: Option<Timestamp>) {
         let kind = if attempt.trigger == Trigger::Ping { "ping" } else { "delivery" };
         let class = match &attempt.verdict {
             Verdict::Ok => "ok",
             Verdict::Failed { class, .. } => word(*class),
         };
         self.attempts.get_or_create(&AttemptLabels { kind, class }).inc();
+        if attempt.trigger != Trigger::Ping {
+            self.phases(&attempt.phases);
+        }
+        if let Some(event) = event.filter(|_| attempt.trigger == Trigger::First) {
+            self.to_first_attempt.observe(attempt.at.since(event).as_secs_f64());
+        }
+    }
+
+    fn phases(&self, phases: &Phases) {
+        let rows = [
+            ("connected", phases.connected_us),
+            ("first_byte", phases.first_byte_us),
+            ("total", Some(phases.total_us)),
+        ];
+        for (phase, micros) in rows {
+            if let Some(micros) = micros {
+                let time = Duration::from_micros(micros).as_secs_f64();
+                self.attempt_seconds.get_or_create(&PhaseLabels { phase }).observe(time);
+            }
+        }
+    }
+
+    /// Times this bound kept attempts from beginning.
+    pub fn held_back(&self, bound: Bound) -> u64 {
+        self.bounds.get_or_create(&bound.labels()).get()
+    }
+
+    pub(super) fn count_bound(&self, bound: Bound) {
+        self.bounds.get_or_create(&bound.labels()).inc();
     }
 
     pub(super) fn ended(&self, end: DeliveryEnd) {
@@ -102,8 +217,8 @@ impl Counters {
         self.waiting_full.inc();
     }
 
-    pub(super) fn count_disabled(&self) {
-        self.disabled.inc();
+    pub(super) fn count_disabled(&self, reason: OverlayReason) {
+        self.disabled.get_or_create(&ReasonLabels { reason: gauges::overlay_word(reason) }).inc();
     }
 
     /// Alerts of this topic (`webhook.failing`, `webhook.disabled`, `webhook.recovered`).

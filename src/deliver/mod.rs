@@ -12,6 +12,7 @@
 //! | `failure.rs` | what kind of failure an error is |
 //! | `runs/` | deliveries sent again in the background, one by one or all that fit |
 //! | `counters.rs` | what is counted |
+//! | `gauges.rs` | how each webhook stands, for the metrics page |
 
 mod attempt;
 mod client;
@@ -19,6 +20,7 @@ mod connector;
 mod counters;
 mod failure;
 mod flight;
+mod gauges;
 mod guard;
 mod php_json;
 mod queue;
@@ -33,6 +35,7 @@ mod stream;
 mod tls;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -41,7 +44,8 @@ use crate::model::{Health, Run, RunState, Selection, Status, Webhook, WebhookId}
 use crate::store::Store;
 
 pub use client::{AnswerBody, BoxError, Client};
-pub use counters::Counters;
+pub use counters::{Bound, Counters};
+use gauges::Standing;
 pub use request::delivery_id;
 use runs::Ask;
 pub use runs::{Plan, plan};
@@ -62,6 +66,9 @@ pub struct Guard {
 /// Requests to the scheduler that may wait at once; more callers wait for their turn.
 const COMMANDS_MAX: usize = 64;
 
+/// How long measuring the webhooks for the metrics page may take.
+const MEASURE: Duration = Duration::from_secs(2);
+
 /// What callers are told once the scheduler has ended.
 const STOPPING: &str = "deliveries are stopping: shopbell is shutting down";
 
@@ -72,6 +79,8 @@ pub struct Deliverer {
     runs: mpsc::Sender<Ask>,
     stopped: watch::Receiver<bool>,
     counters: Counters,
+    store: Store,
+    clock: Clock,
 }
 
 impl Deliverer {
@@ -99,14 +108,14 @@ impl Deliverer {
         let (runs, asks) = mpsc::channel(COMMANDS_MAX);
         let keeping = tokio::spawn(runs::keep(store.clone(), commands.clone(), clock, asks, shutdown.clone()));
         let counters = Counters::default();
-        let scheduler = Scheduler::new(client, store, webhooks, clock, counters.clone());
+        let scheduler = Scheduler::new(client, store.clone(), webhooks, clock, counters.clone());
         tokio::spawn(async move {
             scheduler.run(inbox, shutdown).await;
             // A panic there was told on stderr; the runs go on after the next start.
             let _ = keeping.await;
             let _ = done.send(true);
         });
-        Self { commands, runs, stopped, counters }
+        Self { commands, runs, stopped, counters, store, clock }
     }
 
     /// Waits until the scheduler has stopped.
@@ -149,6 +158,27 @@ impl Deliverer {
     /// What was counted since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Measures how every webhook in force stands, for the gauges of the metrics page: two seconds at most, and where that
+    /// is not enough they are left out.
+    pub async fn measure(&self) {
+        let (standings, left_out) = tokio::time::timeout(MEASURE, self.standings()).await.unwrap_or_default();
+        self.counters.gauges.set(standings, left_out);
+    }
+
+    /// How the webhooks stand, and how many were left out.
+    async fn standings(&self) -> (Vec<Standing>, usize) {
+        let (mut standings, left_out) = self.ask(|reply| Command::Standings { reply }).await.unwrap_or_default();
+        let (now, owing) = (self.clock.now(), standings.iter_mut().filter(|standing| standing.oldest.is_some()));
+        let owing: Vec<_> = owing.collect();
+        let oldest: Vec<_> = owing.iter().filter_map(|standing| standing.oldest).collect();
+        // What cannot be read now has no age now; the store tells of its own troubles.
+        let events = self.store.events_at(&oldest).await.unwrap_or_default();
+        for (standing, event) in owing.into_iter().zip(events) {
+            standing.age = event.map(|event| now.since(event.at));
+        }
+        (standings, left_out)
     }
 
     async fn ask_runs(&self, ask: impl FnOnce(runs::Answer) -> Ask) -> Result<Run, String> {

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockWatch};
 use crate::exchange::Reading;
 use crate::id::{EventUid, WebhookId};
 use crate::model::record::EventEntry;
@@ -72,13 +72,18 @@ impl Deriver {
     /// Runs until no more exchanges come. Blocks: on a thread of its own. Waits that are open then are in the store, and go
     /// on at the next start.
     pub(super) fn run(mut self, mut inputs: Inputs, ready: &mpsc::Sender<Ready>) {
-        let active = self.rules.active();
+        let (active, mut watch) = (self.rules.active(), ClockWatch::new(self.clock));
+        self.pendings.begin(self.clock.now());
         for pending in self.pendings.all() {
             self.look_ups.start(&active.ruleset, pending, None);
         }
         loop {
+            let input = self.next(&mut inputs);
+            if let Some(set) = watch.look() {
+                self.pendings.shift(set);
+            }
             // A panic in evaluation or derive costs this one exchange its events; its release is dropped on the way.
-            let done = match self.next(&mut inputs) {
+            let done = match input {
                 Input::Exchange(evaluated) => self.guarded(|this| this.exchange(*evaluated)),
                 Input::Answer(answer) => self.guarded(|this| this.answer(*answer)),
                 Input::Deadline => self.guarded(Self::deadline),
@@ -252,8 +257,11 @@ fn told(derived: &Derived) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
+
     use super::*;
-    use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead};
+    use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead, Timestamp};
     use crate::rules::{Matched, SourceFile, load};
     use crate::store::Options;
 
@@ -282,18 +290,14 @@ mod tests {
         Evaluated { active: Arc::new(active), reading, matched: Matched::default(), release, candidate: false }
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_panic_costs_one_exchange_and_lets_its_visitor_go() {
-        let dir = tempfile::tempdir().unwrap();
-        let (store, _) = Store::open(dir.path(), Options::default(), Clock::System).unwrap();
+    /// A deriver over an empty store and no rules, and where answers would come from.
+    async fn deriver(dir: &std::path::Path, clock: Clock) -> (Deriver, mpsc::Receiver<Answer>) {
+        let (store, _) = Store::open(dir, Options::default(), clock).unwrap();
         let counters = EngineCounters::default();
-        let (notes, _noting) = Notes::start(store.clone(), Clock::System, counters.clone());
-        let (evaluating, evaluations) = mpsc::channel(4);
-        let (ready, _kept) = mpsc::channel(4);
+        let (notes, _noting) = Notes::start(store.clone(), clock, counters.clone());
         let (_stop, shutdown) = tokio::sync::watch::channel(false);
-        std::fs::create_dir(dir.path().join("rules")).unwrap();
-        let (rules_dir, clock) = (dir.path().join("rules"), Clock::System);
-        let started = Rules::start(&rules_dir, dir.path(), store.clone(), clock, counters.clone(), shutdown).await;
+        std::fs::create_dir(dir.join("rules")).unwrap();
+        let started = Rules::start(&dir.join("rules"), dir, store.clone(), clock, counters.clone(), shutdown).await;
         let nobody = tower::service_fn(async |_| Err("no shop".into()));
         let (answering, answers) = mpsc::channel(1);
         let client = super::super::LookUpClient::new(nobody);
@@ -306,11 +310,21 @@ mod tests {
             runtime: Handle::current(),
             pendings: Pendings::default(),
             waits: Arc::default(),
-            look_ups: LookUps::new(client, clock, notes.clone(), counters.clone(), answering),
+            look_ups: LookUps::new(client, clock, notes.clone(), counters, answering),
             notes,
             recorder: Recorder::new(tokio::sync::watch::channel(false).1),
             number: 0,
         };
+        (deriver, answers)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_panic_costs_one_exchange_and_lets_its_visitor_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (evaluating, evaluations) = mpsc::channel(4);
+        let (ready, _kept) = mpsc::channel(4);
+        let (deriver, answers) = deriver(dir.path(), Clock::System).await;
+        let counters = deriver.counters.clone();
         let inputs = Inputs { evaluating: evaluations, answers };
         let deriving = tokio::task::spawn_blocking(move || deriver.run(inputs, &ready));
         let ((first, first_gone, _), (second, second_gone, _)) = (Release::new(), Release::new());
@@ -325,5 +339,41 @@ mod tests {
         drop(evaluating);
         deriving.await.unwrap();
         assert_eq!((counters.panics.get(), counters.notes(NoticeKind::Rule, "")), (1, 1));
+    }
+
+    /// Set back an hour a wait must not last an hour longer; set forward, it must not end at once.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_wait_lasts_as_long_as_it_was_meant_to_when_the_clock_is_set() {
+        static SET: AtomicI64 = AtomicI64::new(0);
+        const HOUR: i64 = 3_600_000;
+        for (set, span, ends) in [(-HOUR, 500, true), (HOUR, 1_800_000, false)] {
+            let dir = tempfile::tempdir().unwrap();
+            let clock = Clock::simulated_set_by(Timestamp::from_millis(1_793_722_020_000), &SET);
+            let (mut deriver, answers) = deriver(dir.path(), clock).await;
+            let (uid, at) = (EventUid([1; 16]), clock.now());
+            let pending = Pending { uid, at, deadline: at.shifted(span), ..Pending::default() };
+            deriver.pendings.apply(&[Write::Pending { uid, pending: Some(Box::new(pending)) }]);
+            let (evaluating, evaluations) = mpsc::channel(4);
+            let (ready, mut done) = mpsc::channel(4);
+            let inputs = Inputs { evaluating: evaluations, answers };
+            let deriving = tokio::task::spawn_blocking(move || deriver.run(inputs, &ready));
+            // Twice: the thread has turned in between, and watches the clock.
+            for set in [0, set] {
+                SET.fetch_add(set, Ordering::SeqCst);
+                let panicking = tokio::task::spawn_blocking(|| panic!("a fault of ours"));
+                evaluating.send(panicking).await.unwrap();
+                while evaluating.capacity() < evaluating.max_capacity() {
+                    tokio::task::yield_now().await;
+                }
+            }
+            if ends {
+                let wait = tokio::time::timeout(Duration::from_secs(30), done.recv());
+                assert!(wait.await.expect("the time is up").is_some());
+            }
+            drop(evaluating);
+            deriving.await.unwrap();
+            assert!(done.recv().await.is_none(), "set by {set} ms");
+            SET.store(0, Ordering::SeqCst);
+        }
     }
 }

@@ -70,6 +70,29 @@ impl Pendings {
         uids.into_iter().flatten().filter_map(|uid| self.open.get(uid)).cloned().collect()
     }
 
+    /// Moves all deadlines by `millis`: the machine's clock was set, and a wait lasts as long as it was meant to.
+    pub(super) fn shift(&mut self, millis: i64) {
+        self.move_by(|_| millis);
+    }
+
+    /// As read from the store at `now`: where the clock was set back since a match was made, its waits begin anew and do
+    /// not last the hours that were taken back too.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.move_by(|at| now.as_millis().saturating_sub(at.as_millis()).min(0));
+    }
+
+    /// Moves the deadlines of every match by what its moment gives. The store keeps them as they were.
+    fn move_by(&mut self, millis: impl Fn(Timestamp) -> i64) {
+        for pending in self.open.values_mut() {
+            let millis = millis(pending.at);
+            let waits = pending.waits.iter_mut().map(|wait| &mut wait.deadline);
+            for deadline in waits.chain([&mut pending.deadline]) {
+                *deadline = deadline.shifted(millis);
+            }
+        }
+        self.deadlines = self.open.values().map(|pending| (pending.deadline, pending.uid)).collect();
+    }
+
     /// When the next wait's time is up.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
@@ -152,5 +175,27 @@ mod tests {
         );
         pendings.apply(&[Write::Pending { uid: EventUid([1; 16]), pending: None }]);
         assert!(pendings.by_session.is_empty() && pendings.by_key.is_empty() && pendings.deadlines.is_empty());
+    }
+
+    #[test]
+    fn deadlines_move_with_a_clock_that_is_set() {
+        const HOUR: i64 = 3_600_000;
+        let at = Timestamp::from_millis;
+        let mut pendings = Pendings::default();
+        pendings.apply(&[wait(1, 50), wait(2, 20)]);
+        pendings.shift(HOUR);
+        assert_eq!(pendings.due(at(HOUR + 19)), None, "an hour ahead");
+        assert_eq!(pendings.due(at(HOUR + 20)).unwrap().deadline, at(HOUR + 20));
+        pendings.shift(-HOUR);
+        assert_eq!(pendings.next_deadline(), Some(at(20)));
+        pendings.begin(at(10));
+        assert_eq!(pendings.next_deadline(), Some(at(20)), "made before now");
+        pendings.begin(at(-HOUR));
+        assert_eq!(pendings.next_deadline(), Some(at(20 - HOUR)), "made an hour from now: the clock was set back");
+        let due = pendings.due(at(20 - HOUR)).unwrap();
+        pendings.apply(&[Write::Pending { uid: due.uid, pending: None }]);
+        assert_eq!(pendings.next_deadline(), Some(at(50 - HOUR)));
+        pendings.apply(&[Write::Pending { uid: EventUid([1; 16]), pending: None }]);
+        assert_eq!((pendings.next_deadline(), pendings.all().count()), (None, 0));
     }
 }

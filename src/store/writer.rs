@@ -269,7 +269,10 @@ impl Writer {
     fn housekeep(&mut self) {
         let shared = self.shared.clone();
         let (bytes, age) = (shared.options.partition_bytes, shared.options.partition_age);
-        let may = !self.behind && shared.clock.now() >= self.roll_after;
+        let now = shared.clock.now();
+        // A clock that was set back must not put off for hours what is due in minutes.
+        self.roll_after = self.roll_after.min(now.plus(ROLL_PAUSE));
+        let may = !self.behind && now >= self.roll_after;
         let events = may && shared.events.wants_roll(bytes, age);
         let log = may && shared.log.wants_roll(bytes, age);
         if events && let Err(error) = self.roll_events() {
@@ -278,7 +281,7 @@ impl Writer {
         if log && let Err(error) = shared.log.roll() {
             self.could_not_roll(Target::Log, &error);
         }
-        let aged = shared.clock.now().as_millis().saturating_sub(self.swept.as_millis()) >= SWEEP_MS;
+        let aged = now.as_millis().saturating_sub(self.swept.as_millis()) >= SWEEP_MS;
         if events || log || aged {
             self.sweep();
         }

@@ -294,6 +294,16 @@ impl Queue {
         (self.waiting, self.deferred)
     }
 
+    /// Whether something could go out at `now`, if there were a place for it.
+    pub(super) fn has_ready(&self, now: Timestamp) -> bool {
+        !self.ready.is_empty() || self.next_due().is_some_and(|due| due <= now)
+    }
+
+    /// The oldest delivery still owed, of those read so far; everything owed is read, but for what is full or just coming.
+    pub(super) fn oldest(&self) -> Option<Seq> {
+        self.lanes.values().filter_map(|lane| lane.front()).min().copied()
+    }
+
     /// The next sequence that is neither finished, waiting nor deferred, nor of no interest.
     pub(super) fn cursor(&self) -> Seq {
         self.ahead.first().copied().unwrap_or(self.read)

@@ -86,7 +86,9 @@ impl Scheduler {
                 // Who knows that it is disabled need not be told that it fails.
                 let _ = slot.health.alert(now);
                 self.outbox.health.insert(id, slot.health.clone());
-                self.counters.count_disabled();
+                if let Some(overlay) = &slot.health.overlay {
+                    self.counters.count_disabled(overlay.reason);
+                }
                 let why = match end {
                     Some(DeliveryEnd::Gone) => "its receiver answered 410 Gone".to_owned(),
                     Some(_) => format!("{count} deliveries failed in a row, the last with: {failure}"),

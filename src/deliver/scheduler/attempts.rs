@@ -10,6 +10,7 @@ use super::outbox::Reply;
 use super::slots::Turn;
 use super::{FLIGHTS_MAX, STORE_PAUSE, Scheduler, UNSETTLED_MAX};
 use crate::deliver::attempt::Report;
+use crate::deliver::counters::Bound;
 use crate::deliver::flight::{self, Cargo, Flight, Landing};
 use crate::deliver::queue::Settle;
 use crate::id::{Seq, WebhookId};
@@ -23,7 +24,7 @@ impl Scheduler {
     /// Starts what may go out, in turn: one attempt for each webhook, then the next round.
     pub(super) fn start_attempts(&mut self) {
         let now = self.now();
-        while self.flights.len() < FLIGHTS_MAX && self.unsettled + self.outbox.releases.len() < UNSETTLED_MAX {
+        while self.has_places() {
             let Some(id) = self.turns.pop_front() else { break };
             let Some(slot) = self.slots.get_mut(&id) else { continue };
             slot.has_turn = false;
@@ -46,10 +47,30 @@ impl Scheduler {
                 Turn::Replay(replay) => self.start_replay(id, webhook, *replay),
                 Turn::At(due) => _ = self.timers.insert((due, id)),
                 Turn::Full => self.counters.count_waiting_full(),
+                Turn::Bound(bound) => self.counters.count_bound(bound),
                 Turn::Nothing => {}
             }
         }
         self.counters.set_in_flight(self.flights.len());
+    }
+
+    /// Whether another attempt may begin now. The bound that says no is counted when it begins to keep something back.
+    fn has_places(&mut self) -> bool {
+        let bound = if self.flights.len() >= FLIGHTS_MAX {
+            Some(Bound::Flights)
+        } else if self.unsettled + self.outbox.releases.len() >= UNSETTLED_MAX {
+            Some(Bound::Unsettled)
+        } else {
+            None
+        };
+        let now = self.now();
+        let has_ready = |id| self.slots.get(id).is_some_and(|slot| slot.deliverable().is_some() && slot.has_ready(now));
+        let bites = bound.filter(|_| self.turns.iter().any(has_ready));
+        if let Some(bound) = bites.filter(|_| self.bitten != bites) {
+            self.counters.count_bound(bound);
+        }
+        self.bitten = bites;
+        bound.is_none()
     }
 
     /// Starts a ping; `reply` is told how it went.
@@ -139,7 +160,7 @@ impl Scheduler {
             self.outbox.replies.push(Reply::Ping(caller, result));
         }
         let attempt = flight.record(None, "", report, String::new());
-        self.counters.attempt(&attempt);
+        self.counters.attempt(&attempt, None);
         self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
         // The URL may have changed while the ping was under way.
         self.webhook_changed(flight.webhook.id);

@@ -7,6 +7,8 @@ use tokio::sync::oneshot;
 use super::Scheduler;
 use super::outbox::Reply;
 use super::replays::Replay;
+use super::slots::Slot;
+use crate::deliver::gauges::{self, Standing};
 use crate::id::{Seq, WebhookId};
 use crate::model::{Health, Status, Webhook};
 
@@ -41,6 +43,10 @@ pub(in crate::deliver) enum Command {
         webhook: WebhookId,
         reply: oneshot::Sender<(u64, u64)>,
     },
+    /// How the webhooks in force stand, and how many were left out.
+    Standings {
+        reply: oneshot::Sender<(Vec<Standing>, usize)>,
+    },
 }
 
 impl Scheduler {
@@ -59,6 +65,7 @@ impl Scheduler {
             Command::Hurry { webhook, event, reply } => _ = reply.send(self.hurry(webhook, event)),
             Command::Withdraw { run } => self.withdraw(run),
             Command::Backlog { webhook, reply } => _ = reply.send(self.backlog(webhook)),
+            Command::Standings { reply } => _ = reply.send(self.standings()),
         }
     }
 
@@ -95,5 +102,29 @@ impl Scheduler {
         let (waiting, deferred) = slot.queue.set_aside();
         let aside = u64::try_from(waiting + deferred).unwrap_or(u64::MAX);
         (aside, self.head.borrow().0.saturating_sub(slot.queue.cursor().0))
+    }
+
+    fn standings(&self) -> (Vec<Standing>, usize) {
+        let in_force = self.slots.iter().filter_map(|(id, slot)| Some((*id, slot.webhook.as_ref()?, slot)));
+        let mut in_force: Vec<_> = in_force.collect();
+        in_force.sort_unstable_by_key(|(id, ..)| *id);
+        let left_out = in_force.len().saturating_sub(gauges::MEASURED_MAX);
+        in_force.truncate(gauges::MEASURED_MAX);
+        let standing = |(id, webhook, slot): (WebhookId, &Arc<Webhook>, &Slot)| {
+            let (waiting, deferred) = slot.queue.set_aside();
+            let (status, reason) = gauges::status(webhook, &slot.health);
+            Standing {
+                name: webhook.name.clone(),
+                waiting,
+                deferred,
+                behind: self.backlog(id).1,
+                oldest: slot.queue.oldest(),
+                age: None,
+                breaker: gauges::breaker(&slot.health),
+                status,
+                reason,
+            }
+        };
+        (in_force.into_iter().map(standing).collect(), left_out)
     }
 }

@@ -13,20 +13,21 @@ mod pace;
 mod replays;
 mod results;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinSet};
-use tokio::time::Instant;
 
 use super::attempt::Report;
 use super::client::Client;
-use super::counters::Counters;
+use super::counters::{Bound, Counters};
 use super::flight::{Flight, Landing, Means};
 use super::{Webhooks, flight};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, ClockWatch, Timestamp};
 use crate::id::{Seq, WebhookId};
 use crate::model::FailureClass;
 use crate::model::record::LogEntry;
@@ -56,9 +57,6 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// How long the state may lag behind a cursor that passed only events of no interest.
 const CURSOR_LAG: Duration = Duration::from_secs(10);
 
-/// The machine's clock may stray so far from the one that is never set before due times are moved along.
-const CLOCK_SLACK: Duration = Duration::from_secs(2);
-
 /// When nothing is due, the loop still turns so often.
 const IDLE: Duration = Duration::from_hours(1);
 
@@ -86,14 +84,15 @@ pub(super) struct Scheduler {
     commit: JoinSet<Batch>,
     /// Results on their way to the disk.
     unsettled: usize,
+    /// The bound that keeps attempts back now.
+    bitten: Option<Bound>,
     /// When cursors are written that only passed events of no interest.
     cursors_at: Option<Timestamp>,
     /// When the store is asked again after it failed.
     store_at: Option<Timestamp>,
     /// Alerts on their way.
     alerts: JoinSet<alerts::Posted>,
-    /// What both clocks showed when the loop last turned.
-    seen: (Timestamp, Instant),
+    watch: ClockWatch,
 }
 
 impl Scheduler {
@@ -116,10 +115,11 @@ impl Scheduler {
             outbox: Outbox::default(),
             commit: JoinSet::new(),
             unsettled: 0,
+            bitten: None,
             cursors_at: None,
             store_at: None,
             alerts: JoinSet::new(),
-            seen: (clock.now(), Instant::now()),
+            watch: ClockWatch::new(clock),
         }
     }
 
@@ -181,13 +181,7 @@ impl Scheduler {
 
     /// Where somebody has set the machine's clock, everything that is due moves along: a gap lasts as long as it was meant to.
     fn look_at_clock(&mut self) {
-        let (now, instant) = (self.now(), Instant::now());
-        let expected = self.seen.0.plus(instant.duration_since(self.seen.1));
-        self.seen = (now, instant);
-        let set = now.as_millis().saturating_sub(expected.as_millis());
-        if u128::from(set.unsigned_abs()) <= CLOCK_SLACK.as_millis() {
-            return;
-        }
+        let Some(set) = self.watch.look() else { return };
         tracing::warn!(seconds = set / 1000, "the machine's clock was set; due times move along");
         for slot in self.slots.values_mut() {
             slot.shift(set);
@@ -236,7 +230,7 @@ impl Scheduler {
             };
             let report = Report::failed(FailureClass::Shutdown, "shopbell stopped before the receiver answered");
             let attempt = flight.record(event.as_deref(), "", report, "goes out again after the start".to_owned());
-            self.counters.attempt(&attempt);
+            self.counters.attempt(&attempt, None);
             self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
         }
         let deadline = self.means.clock.instant(self.now().plus(LAST_COMMIT));

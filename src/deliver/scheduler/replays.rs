@@ -69,6 +69,11 @@ impl Replays {
         self.busy
     }
 
+    /// Whether none waits for its turn.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Whether one should go before the webhook's own deliveries: one of its places is theirs, so that neither side stands
     /// still for the other.
     pub(super) fn go_first(&self) -> bool {
@@ -162,7 +167,7 @@ impl Scheduler {
         };
         let failure = report.failure().to_owned();
         let attempt = flight.record(Some(event), &delivery, report, text);
-        self.counters.attempt(&attempt);
+        self.counters.attempt(&attempt, None);
         self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
         if let Some(end) = end {
             self.counters.ended(end);

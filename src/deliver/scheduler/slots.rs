@@ -9,6 +9,7 @@ use super::Scheduler;
 use super::pace::{self, Bucket, Hosts};
 use super::replays::{Replay, Replays};
 use crate::clock::Timestamp;
+use crate::deliver::counters::Bound;
 use crate::deliver::queue::{Queue, Ready, WAITING_MAX};
 use crate::deliver::spelling;
 use crate::id::WebhookId;
@@ -30,6 +31,8 @@ pub(super) enum Turn {
     At(Timestamp),
     /// Nothing: its waiting set is full.
     Full,
+    /// Nothing: this bound is reached.
+    Bound(Bound),
     /// Nothing until something changes.
     Nothing,
 }
@@ -72,9 +75,14 @@ impl Slot {
         let busy = self.queue.busy() + self.replays.busy();
         // What is on its way to the disk takes no place at the receiver.
         let flying = self.queue.flying() + self.replays.busy();
-        let full = flying >= self.health.allowance(webhook) || self.queue.busy() >= BUSY_MAX;
-        if full || hosts.park(&self.host, webhook.id) {
+        if flying >= self.health.allowance(webhook) {
             return Turn::Nothing;
+        }
+        if self.queue.busy() >= BUSY_MAX {
+            return self.held_back(Bound::Busy, now);
+        }
+        if hosts.park(&self.host, webhook.id) {
+            return self.held_back(Bound::Host, now);
         }
         if let Some(at) = self.bucket.as_mut().map(|bucket| bucket.next(now)).filter(|at| *at > now) {
             return Turn::At(at);
@@ -98,6 +106,16 @@ impl Slot {
             Some(due) if due > now => Turn::At(due),
             _ => Turn::Nothing,
         }
+    }
+
+    /// Whether something could go out at `now`, if there were a place for it.
+    pub(super) fn has_ready(&self, now: Timestamp) -> bool {
+        self.queue.has_ready(now) || !self.replays.is_empty()
+    }
+
+    /// A bound that keeps nothing back is none worth telling.
+    fn held_back(&self, bound: Bound, now: Timestamp) -> Turn {
+        if self.has_ready(now) { Turn::Bound(bound) } else { Turn::Nothing }
     }
 
     /// The breaker may have opened or closed.

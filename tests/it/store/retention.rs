@@ -1,6 +1,7 @@
 //! Partitions that go, and bounds that hold.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use shopbell::clock::{Clock, Timestamp};
@@ -95,6 +96,35 @@ async fn old_partitions_go_with_time() {
     drop(store);
     let (store, _) = open_with(dir.path(), Options::default());
     assert!(ids(&store).await.len() < 7, "the first days are gone");
+}
+
+/// The clock is set an hour back and forth all the time: records stay as long as before, but for that hour.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_keeps_and_removes_by_days_all_the_same() {
+    static SET: AtomicI64 = AtomicI64::new(0);
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::simulated_set_by(Timestamp::from_millis(NOW), &SET);
+    let day = Duration::from_hours(24);
+    let (store, _) = Store::open(dir.path(), Options { retention: 3 * day, ..Options::default() }, clock).unwrap();
+    for round in 0..10 {
+        fill(&store, 1).await;
+        let set = if round % 2 == 0 { -3_600_000 } else { 3_600_000 };
+        SET.fetch_add(set, Ordering::SeqCst);
+        store.log(vec![notice("x")], vec![]).await.unwrap();
+        let found = partitions(dir.path(), "events").len();
+        assert!(found >= 4.min(round + 1) - 1 && found <= 6, "round {round}: {found} partitions of a day each");
+        let kept = ids(&store).await;
+        assert!(kept.len() >= 3.min(round + 1), "round {round}: {kept:?}");
+        tokio::time::advance(day).await;
+    }
+    // What is owed stays, however far the clock goes.
+    let first = all_events(&store).await[0].0;
+    store.log(vec![notice("x")], vec![cursor(1, first.0)]).await.unwrap();
+    SET.fetch_add(30 * 24 * 3_600_000, Ordering::SeqCst);
+    fill(&store, 2).await;
+    store.close().await;
+    assert_eq!(all_events(&store).await[0].0, first);
+    assert_eq!(Counters::get(&store.counters().dropped_partitions), 0);
 }
 
 /// A shop that is closed: nothing is written, and what has become old goes all the same.
