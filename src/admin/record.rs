@@ -71,7 +71,9 @@ pub(super) async fn record(State(admin): State<Admin>, RawQuery(query): RawQuery
 /// Ends a recording: what was seen until now is still written.
 pub(super) async fn end(State(admin): State<Admin>, Path(number): Path<u64>) -> Result<Json<Value>, ApiError> {
     let ended = recorder(&admin)?.end(number);
-    ended.then(|| Json(json!({ "ended": number }))).ok_or_else(|| ApiError::NotFound(format!("there is no recording {number}")))
+    ended
+        .then(|| Json(json!({ "ended": number })))
+        .ok_or_else(|| ApiError::NotFound(format!("there is no recording {number}")))
 }
 
 /// The last exchanges that some rule cared about, oldest first.
