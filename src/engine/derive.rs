@@ -137,7 +137,7 @@ impl Deriver {
         let (entries, writes, waiting) = self.take(&active, derived);
         if !waiting.is_empty() {
             let asker = Asker::of(&reading);
-            for pending in &waiting {
+            for pending in waiting.iter().filter(|pending| pending.unconfirmed.is_none()) {
                 self.look_ups.start(&active.ruleset, pending, Some(&asker));
             }
         }

@@ -28,7 +28,7 @@ pub use health::{Health, Incident, Overlay, OverlayReason};
 pub use known::{Known, SessionMemory};
 pub use notice::{Notice, NoticeKind};
 pub use pending::{
-    Access, GetPiece, LookUp, OpenWait, Otherwise, Pending, Settled, SettledAs, WaitsFor, percent_encoded,
+    Access, GetPiece, LookUp, OpenWait, Otherwise, Pending, Settled, SettledAs, Unconfirmed, WaitsFor, percent_encoded,
 };
 pub use redact::Redaction;
 pub use run::{DeliveryState, Progress, Run, RunState, Selection};

@@ -49,6 +49,29 @@ pub struct Pending {
     /// Paths of the exchange that late values name, with what stood there.
     #[serde(default)]
     pub stored: Map<String, Value>,
+    /// Whether there is a match at all is still to be said: by the messages of the visitor's next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<Box<Unconfirmed>>,
+}
+
+/// What a match does once a page has confirmed it; until then it is dropped when its time is up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// Until when it then waits for what its rule waits for.
+    #[serde(default)]
+    pub deadline: Timestamp,
+    /// What happens when that does not come.
+    #[serde(default)]
+    pub otherwise: Otherwise,
+    /// The `once` key that is then used up, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once: Option<(String, Timestamp)>,
+    /// What is then forgotten of the visitor: paths in the memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forget: Vec<Vec<String>>,
+    /// And remembered.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub remember: Map<String, Value>,
 }
 
 /// What happens to a match when its time is up.

@@ -17,8 +17,18 @@ pub struct OpenWaits {
 
 #[derive(Clone, Debug, Default)]
 struct Session {
-    waits: HashMap<EventUid, String>,
+    /// Their rules, and whether the next page's messages are still to confirm them.
+    waits: HashMap<EventUid, (String, bool)>,
     keys: HashSet<String>,
+}
+
+/// What a request may bring an open wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaiting<'a> {
+    /// What a rule of this name waits for.
+    Rule(&'a str),
+    /// The messages of a page.
+    Messages,
 }
 
 impl OpenWaits {
@@ -32,7 +42,7 @@ impl OpenWaits {
                 if let Some(pending) = pending.as_ref().filter(|pending| !pending.session.is_empty()) {
                     self.waits.insert(*uid, pending.session.clone());
                     let session = self.sessions.entry(pending.session.clone()).or_default();
-                    session.waits.insert(*uid, pending.rule.clone());
+                    session.waits.insert(*uid, (pending.rule.clone(), pending.unconfirmed.is_some()));
                 }
             }
         }
@@ -53,10 +63,16 @@ impl OpenWaits {
         self.sessions.is_empty()
     }
 
-    /// Whether a visitor with this key has an open wait of this rule.
-    pub fn has(&self, key: &str, rule: &str) -> bool {
+    /// Whether a visitor with this key has an open wait for this.
+    pub fn has(&self, key: &str, awaited: Awaiting<'_>) -> bool {
         let session = self.keys.get(key).and_then(|session| self.sessions.get(session));
-        session.is_some_and(|session| session.waits.values().any(|waiting| waiting == rule))
+        session.is_some_and(|session| {
+            session.waits.values().any(|(rule, unconfirmed)| match awaited {
+                // One that the same page confirms goes on with it at once.
+                Awaiting::Rule(name) => rule == name,
+                Awaiting::Messages => *unconfirmed,
+            })
+        })
     }
 
     fn close(&mut self, uid: EventUid) {
@@ -100,17 +116,32 @@ mod tests {
     fn keys_follow_their_session_while_it_waits() {
         let mut open = OpenWaits::default();
         open.apply(&[memory("s", &["a"])]);
-        assert!(open.is_empty() && !open.has("a", "r"));
+        assert!(open.is_empty() && !open.has("a", Awaiting::Rule("r")));
         open.apply(&[memory("s", &["a"]), wait(1, "s"), wait(2, "s")]);
-        assert!(open.has("a", "r") && !open.has("a", "other") && !open.has("b", "r"));
+        assert!(
+            open.has("a", Awaiting::Rule("r"))
+                && !open.has("a", Awaiting::Rule("other"))
+                && !open.has("b", Awaiting::Rule("r"))
+        );
         open.apply(&[memory("s", &["b"])]);
-        assert!(open.has("b", "r") && !open.has("a", "r"), "a login rotated the cookie");
+        assert!(
+            open.has("b", Awaiting::Rule("r")) && !open.has("a", Awaiting::Rule("r")),
+            "a login rotated the cookie"
+        );
         open.apply(&[Write::Pending { uid: EventUid([1; 16]), pending: None }]);
-        assert!(open.has("b", "r"), "one of two is settled");
+        assert!(open.has("b", Awaiting::Rule("r")), "one of two is settled");
+        assert!(!open.has("b", Awaiting::Messages));
+        let Write::Pending { uid, pending: Some(pending) } = wait(3, "s") else { unreachable!() };
+        let pending = Some(Box::new(Pending { unconfirmed: Some(Box::default()), ..*pending }));
+        open.apply(&[Write::Pending { uid, pending }]);
+        assert!(open.has("b", Awaiting::Messages));
+        open.apply(&[Write::Pending { uid, pending: None }]);
         // Another session takes the second one over.
         open.apply(&[wait(2, "t"), memory("t", &["b", "c"]), Write::Session { session: "s".into(), memory: None }]);
-        assert!(open.has("b", "r") && open.has("c", "r"));
+        assert!(open.has("b", Awaiting::Rule("r")) && open.has("c", Awaiting::Rule("r")));
         open.apply(&[Write::Pending { uid: EventUid([2; 16]), pending: None }]);
-        assert!(open.is_empty() && !open.has("b", "r") && open.keys.is_empty() && open.waits.is_empty());
+        assert!(
+            open.is_empty() && !open.has("b", Awaiting::Rule("r")) && open.keys.is_empty() && open.waits.is_empty()
+        );
     }
 }

@@ -163,7 +163,7 @@ impl<'a> Replay<'a> {
             if candidates.rules.is_empty() { Matched::default() } else { self.ruleset.matches(reading, candidates) };
         let derived = self.ruleset.derive_traced(reading, &matched, &self.state, now, self.steps());
         let waiting = self.take(derived, Some(seq), progress);
-        for pending in &waiting {
+        for pending in waiting.iter().filter(|pending| pending.unconfirmed.is_none()) {
             self.look_up(pending, now, None, progress);
         }
         progress.waiting.extend(waiting);
@@ -241,7 +241,8 @@ impl<'a> Replay<'a> {
                     progress.events.push(ReplayedEvent { seq: seq.unwrap_or(settled), settled, draft: *draft });
                 }
                 Named::Wait(pending) => {
-                    self.lines.insert(pending.uid, self.last);
+                    // One that a page confirmed stands under the line of its match.
+                    self.lines.entry(pending.uid).or_insert(self.last);
                     waiting.push(*pending);
                 }
                 Named::Settled(waited, events) => {

@@ -133,6 +133,8 @@ def exchange(seeds, line):
 
 
 def main():
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     out, *recordings = sys.argv[1:]
     seeds = Seeds(out)
     own(seeds)

@@ -43,6 +43,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, default=HERE.parents[1] / "target/real-shop")
     parser.add_argument("--gzip", action="store_true", help="the shop compresses its answers itself")
     parser.add_argument("--lengths", action="store_true", help="the shop sends Content-Length and keeps connections")
+    parser.add_argument("--messages", default="cookie", choices=["cookie", "session"], help="where the shop keeps what it says after a form")
     parser.add_argument("--language", default="en-gb", help="the shop's language")
     options = parser.parse_args()
     work = options.work.resolve()

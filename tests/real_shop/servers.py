@@ -85,7 +85,7 @@ def start_shop(work, options):
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
     env = {**os.environ, "SHOP_DATA": str(data), "PYTHONDONTWRITEBYTECODE": "1", "SHOP_GZIP": str(int(options.gzip)),
-           "SHOP_LENGTHS": str(int(options.lengths)), "SHOP_LANGUAGE": options.language}
+           "SHOP_LENGTHS": str(int(options.lengths)), "SHOP_LANGUAGE": options.language, "SHOP_MESSAGES": options.messages}
     call = [str(python), "-W", "ignore", "manage.py"]
     subprocess.run([*call, "migrate", "-v0", "--run-syncdb"], cwd=HERE / "shop", env=env, check=True)
     subprocess.run([python, "-W", "ignore", "seed.py"], cwd=HERE / "shop", env=env, check=True)

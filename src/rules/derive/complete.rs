@@ -8,6 +8,7 @@ use super::notes::Notes;
 use super::sink::Sink;
 use super::step::Derived;
 use super::trace::{Trace, Traced};
+use super::unconfirmed;
 use super::visitor::Visitor;
 use super::waits;
 use crate::exchange::{CapturedBody, End, Exchange, Reading, RequestHead};
@@ -45,7 +46,7 @@ impl Ruleset {
                 // A rule that stops the others still runs for each of its own GraphQL fields.
                 RuleKind::Event => stopped_by.is_none_or(|by| by == hit.rule),
                 RuleKind::Learn => true,
-                RuleKind::Wait { .. } => false,
+                RuleKind::Wait { .. } | RuleKind::FlashPage => false,
             };
             if !runs {
                 if let (Some(by), true) = (stopped_by.and_then(|by| self.events.get(by as usize)), rule.is_event()) {
@@ -62,6 +63,12 @@ impl Ruleset {
                 stopped_by = Some(hit.rule);
             }
         }
+        for hit in &matched.waiting {
+            let Some(rule) = self.rule_at(hit) else { continue };
+            if holds(self, rule, hit, context.reading(), &visitor.whole) {
+                unconfirmed::wait(self, rule, &context_of(context, hit), notes, sink);
+            }
+        }
     }
 
     /// Waits of this visitor that the exchange completes.
@@ -73,15 +80,18 @@ impl Ruleset {
         notes: &mut Notes,
         sink: &mut Sink<'_>,
     ) {
-        let waits = |hit: &&MatchedRule| {
-            self.rule_at(hit).is_some_and(|rule| matches!(rule.stateful.kind, RuleKind::Wait { look_up: false, .. }))
-        };
+        let kind = |hit: &MatchedRule| self.rule_at(hit).map(|rule| rule.stateful.kind);
+        let waits = |hit: &&MatchedRule| matches!(kind(hit), Some(RuleKind::Wait { look_up: false, .. }));
+        let shows = matched.rules.iter().any(|hit| kind(hit) == Some(RuleKind::FlashPage));
         let mut hits = matched.rules.iter().filter(waits).peekable();
-        if hits.peek().is_none() {
+        if hits.peek().is_none() && !shows {
             return;
         }
         let mut open: Vec<Pending> = visitor.sessions().flat_map(|session| sink.view.pendings(session)).collect();
         oldest_first(&mut open);
+        if shows {
+            unconfirmed::confirm(self, context, &mut open, notes, sink);
+        }
         for hit in hits {
             let Some(rule) = self.rule_at(hit) else { continue };
             let by = context_of(context, hit);

@@ -50,6 +50,14 @@ pub(super) fn finish(
         let now = sink.now;
         steps.push(settled(&mut settle, pending.uid, SettledAs::Completed, candidates, now, &mut notes));
     }
+    for pending in std::mem::take(&mut sink.confirmed) {
+        if !sink.settled.contains(&pending.uid) {
+            // Under the session that it belongs to now.
+            let session = if sink.session.is_empty() { pending.session } else { sink.session.clone() };
+            waits = true;
+            steps.push(Step::Confirmed(Box::new(Pending { session, ..pending })));
+        }
+    }
     let mut writes = settle.state.into_writes();
     writes.extend(memories(ruleset, visitor, &sink, waits, &mut notes));
     let (notes, trace) = notes.into_parts();

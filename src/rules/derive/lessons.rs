@@ -103,6 +103,11 @@ impl Settle<'_> {
     fn of_key(&self, learnt: &Learnt, ids: &[&str], sink: &Sink<'_>) -> Vec<(Pending, String)> {
         let Learnt { resource, key, .. } = learnt;
         let mut open = self.state.before().pendings_for_key(resource, &key.name, &key.folded);
+        let keyed = |pending: &&Pending| {
+            pending.resource == *resource && pending.keys.iter().any(|own| own.0 == key.name && own.1 == key.folded)
+        };
+        // What this very exchange confirms waits under its key as before.
+        open.extend(sink.confirmed.iter().filter(keyed).cloned());
         open.retain(|pending| is_open(pending, sink) && lacks_id(pending));
         oldest_first(&mut open);
         let (created, others): (Vec<_>, Vec<_>) = open.into_iter().partition(says_created);
@@ -133,6 +138,11 @@ impl Settle<'_> {
 
 /// Whether a wait can still be completed.
 pub(super) fn is_open(pending: &Pending, sink: &Sink<'_>) -> bool {
+    pending.unconfirmed.is_none() && is_undecided(pending, sink)
+}
+
+/// Whether it is neither over nor settled.
+pub(super) fn is_undecided(pending: &Pending, sink: &Sink<'_>) -> bool {
     !sink.settled.contains(&pending.uid) && pending.deadline > sink.now
 }
 

@@ -22,6 +22,7 @@ mod settle;
 mod sink;
 mod step;
 mod trace;
+mod unconfirmed;
 mod visitor;
 mod waits;
 

@@ -45,12 +45,14 @@ pub(super) struct Sink<'a> {
     pub(super) used: HashSet<(String, String)>,
     /// Waits that are settled here.
     pub(super) settled: HashSet<EventUid>,
+    /// Matches that this exchange's messages confirm, and that wait for more.
+    pub(super) confirmed: Vec<Pending>,
 }
 
 impl<'a> Sink<'a> {
     pub(super) fn new(view: &'a dyn View, now: Timestamp, session: String) -> Self {
-        let (work, memory) = (Vec::new(), Vec::new());
-        Self { view, now, session, work, memory, used: HashSet::new(), settled: HashSet::new() }
+        let (work, memory, confirmed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { view, now, session, work, memory, used: HashSet::new(), settled: HashSet::new(), confirmed }
     }
 
     pub(super) fn settle(&mut self, pending: EventUid, settled_as: SettledAs, candidates: Vec<Candidate>) {

@@ -24,6 +24,8 @@ pub enum Step {
     Event(Box<Draft>),
     /// A match that waits. The caller names it; its event will carry that uid.
     Wait(Box<PendingDraft>),
+    /// A match that the visitor's next page confirmed; it goes on waiting, under its name.
+    Confirmed(Box<Pending>),
     /// A match that waited is settled.
     Settle {
         /// Which.
@@ -70,7 +72,7 @@ impl Step {
     pub fn drafts(&self) -> &[Draft] {
         match self {
             Self::Event(draft) => std::slice::from_ref(&**draft),
-            Self::Wait(_) => &[],
+            Self::Wait(_) | Self::Confirmed(_) => &[],
             Self::Settle { events, .. } => events,
         }
     }
@@ -93,6 +95,10 @@ impl Derived {
                     let pending = draft.into_pending(uid());
                     writes.push(Write::Pending { uid: pending.uid, pending: Some(Box::new(pending.clone())) });
                     named.push(Named::Wait(Box::new(pending)));
+                }
+                Step::Confirmed(pending) => {
+                    writes.push(Write::Pending { uid: pending.uid, pending: Some(pending.clone()) });
+                    named.push(Named::Wait(pending));
                 }
                 Step::Settle { pending, settled_as, events, at } => {
                     let uids = std::iter::once(pending).chain(std::iter::repeat_with(&mut uid));

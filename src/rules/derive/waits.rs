@@ -59,9 +59,7 @@ impl Run<'_, '_> {
         let values = self.values(context, topics);
         let rule = self.rule;
         let stored = context.stored(&rule.stateful.stored);
-        let nameable = values.id.is_some() || !values.keys.is_empty();
-        let default = if nameable { Otherwise::Send } else { Otherwise::Drop };
-        let otherwise = rule.stateful.otherwise.unwrap_or(default);
+        let otherwise = self.otherwise(&values);
         if self.knows(&values, sink) {
             return self.at_once(values, &stored, &Rc::new(origin), context, sink);
         }
@@ -80,8 +78,15 @@ impl Run<'_, '_> {
         }
     }
 
+    /// What happens when nothing comes: what can be named is sent.
+    pub(super) fn otherwise(&self, values: &Values) -> Otherwise {
+        let nameable = values.id.is_some() || !values.keys.is_empty();
+        let default = if nameable { Otherwise::Send } else { Otherwise::Drop };
+        self.rule.stateful.otherwise.unwrap_or(default)
+    }
+
     /// Whether there is nothing to wait for: only an id is missing, and a key of it is known.
-    fn knows(&self, values: &Values, sink: &Sink<'_>) -> bool {
+    pub(super) fn knows(&self, values: &Values, sink: &Sink<'_>) -> bool {
         let decides = |wait: &crate::rules::rule::Wait| match wait.event {
             Awaited::Exchange { .. } => true,
             Awaited::Learnt => false,
@@ -118,7 +123,7 @@ impl Run<'_, '_> {
     }
 
     /// What the match can wait for at all.
-    fn open_waits(&mut self, context: &RuleContext<'_>, values: &Values, sink: &Sink<'_>) -> Vec<OpenWait> {
+    pub(super) fn open_waits(&mut self, context: &RuleContext<'_>, values: &Values, sink: &Sink<'_>) -> Vec<OpenWait> {
         let waits = &self.rule.stateful.waits;
         let mut open = Vec::new();
         for (place, wait) in (0_u32..).zip(waits) {
@@ -171,7 +176,7 @@ impl Run<'_, '_> {
         pieces
     }
 
-    fn pending(
+    pub(super) fn pending(
         &self,
         values: Values,
         stored: Map<String, Value>,
@@ -218,11 +223,12 @@ impl Run<'_, '_> {
         }
     }
 
-    fn can_wait(&mut self, pending: &Pending, sink: &Sink<'_>) -> bool {
-        if pending.waits.is_empty() {
+    pub(super) fn can_wait(&mut self, pending: &Pending, sink: &Sink<'_>) -> bool {
+        if pending.waits.is_empty() && pending.unconfirmed.is_none() {
             return false;
         }
-        let size = serde_json::to_vec(&(&pending.values, &pending.stored)).map_or(usize::MAX, |json| json.len());
+        let size = serde_json::to_vec(&(&pending.values, &pending.stored, &pending.unconfirmed))
+            .map_or(usize::MAX, |json| json.len());
         if size > MAX_PENDING_BYTES {
             self.note(&format!("it does not wait: what is kept of it comes to more than {MAX_PENDING_BYTES} bytes"));
             return false;
@@ -314,7 +320,7 @@ fn resource_of(stated: Option<&str>, topics: &[&Topic]) -> String {
     stated.or_else(of_topic).unwrap_or_default().to_owned()
 }
 
-fn missing(waits: &[OpenWait]) -> String {
+pub(super) fn missing(waits: &[OpenWait]) -> String {
     let words = waits.iter().map(|wait| match &wait.waits_for {
         WaitsFor::Exchange { .. } => "a later page of the visitor",
         WaitsFor::LookUp(_) => "the answer to a look-up",
@@ -354,7 +360,7 @@ pub(super) fn candidates(
 impl Ruleset {
     /// The rule a match waits for, if it stands as it stood then.
     pub(super) fn rule_of(&self, pending: &Pending) -> Option<&EventRule> {
-        let rule = self.events.iter().find(|rule| rule.is_event() && rule.name == pending.rule)?;
+        let rule = self.events.iter().find(|rule| (rule.is_event() || rule.is_learn()) && rule.name == pending.rule)?;
         (rule.stateful.definition == pending.definition).then_some(rule)
     }
 }

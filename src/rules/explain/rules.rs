@@ -39,7 +39,7 @@ impl Near<'_> {
             RuleKind::Event => "event",
             RuleKind::Learn => "learn",
             // What nobody waits for is not near.
-            RuleKind::Wait { look_up: true, .. } => return None,
+            RuleKind::Wait { look_up: true, .. } | RuleKind::FlashPage => return None,
             RuleKind::Wait { .. } if !self.candidates.rules.contains(&at) => return None,
             RuleKind::Wait { .. } => "wait",
         };

@@ -12,7 +12,7 @@ use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, Request
 
 use super::expr::Expressions;
 use super::matching::{Sight, Stage, Truth, decide, table};
-use super::open_waits::OpenWaits;
+use super::open_waits::{Awaiting, OpenWaits};
 use super::path::segments;
 use super::rule::{EventRule, RuleKind, Ruleset};
 use bucket::Bucket;
@@ -134,13 +134,17 @@ impl Ruleset {
     fn with_open_wait(&self, rules: &mut Vec<u32>, head: &RequestHead, open: &OpenWaits) {
         let waits = |rule: &u32| {
             let rule = self.events.get(*rule as usize)?;
-            matches!(rule.stateful.kind, RuleKind::Wait { .. }).then_some(rule.name.as_str())
+            match rule.stateful.kind {
+                RuleKind::Event | RuleKind::Learn => None,
+                RuleKind::Wait { .. } => Some(Awaiting::Rule(rule.name.as_str())),
+                RuleKind::FlashPage => Some(Awaiting::Messages),
+            }
         };
         if !rules.iter().any(|rule| waits(rule).is_some()) {
             return;
         }
         let keys = if open.is_empty() { Vec::new() } else { self.request_keys(head) };
-        rules.retain(|rule| waits(rule).is_none_or(|name| keys.iter().any(|key| open.has(key, name))));
+        rules.retain(|rule| waits(rule).is_none_or(|awaited| keys.iter().any(|key| open.has(key, awaited))));
     }
 
     /// Those rules that do not fail by what is seen so far.

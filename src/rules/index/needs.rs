@@ -2,7 +2,7 @@
 
 use super::super::expr::{Expr, Expressions, Template};
 use super::super::matching::Stage;
-use super::super::rule::{Condition, EventRule, Subject};
+use super::super::rule::{Condition, EventRule, RuleKind, Subject};
 
 /// What one rule needs to see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,7 @@ impl Needs {
             body: conditions(rule).any(on_body)
                 || bound.into_iter().any(|subject| matches!(subject, Subject::ResponseBody | Subject::ResponseJson(_)))
                 || rule.stateful.reads_body
+                || rule.stateful.kind == RuleKind::FlashPage
                 || copied
                 // Whether an operation went well stands in its answer.
                 || rule.graphql.is_some()

@@ -1,8 +1,13 @@
 //! `[flash]`, and the condition `flash`.
 
+use http::Method;
+
 use crate::diagnostic::nearest;
 
-use super::super::rule::{Condition, Flash, FlashWanted, Matcher, Subject};
+use super::super::rule::{
+    Condition, EventRule, Flash, FlashWanted, Matcher, On, PathTemplate, RuleKind, Segment, Stateful, StatusSet,
+    Subject,
+};
 use super::conditions::push;
 use super::find;
 use super::find_from::tell_no_flash;
@@ -50,6 +55,23 @@ fn page(loader: &mut Loader, node: &Node) -> Vec<(String, crate::exchange::Selec
         Some((entry.key.clone(), selector))
     });
     boxes.collect()
+}
+
+/// Where pages show messages and a rule asks for them: the rule that any page of a visitor fits who is waited for.
+pub(super) fn page_rule(flash: Option<&Flash>, events: &[EventRule]) -> Option<EventRule> {
+    let shown = flash.is_some_and(|flash| !flash.page.is_empty());
+    let asks = |event: &EventRule| event.conditions.iter().any(|condition| condition.subject == Subject::Flash);
+    if !shown || !events.iter().any(asks) {
+        return None;
+    }
+    let path = PathTemplate { text: "/**".to_owned(), segments: vec![Segment::Rest] };
+    Some(EventRule {
+        on: vec![On { methods: vec![Method::GET, Method::POST], path }],
+        // A redirect is no page; what is not found, or refused, is one.
+        status: StatusSet { ranges: vec![(200, 299), (400, 599)] },
+        stateful: Stateful { kind: RuleKind::FlashPage, ..Stateful::default() },
+        ..EventRule::default()
+    })
 }
 
 /// Warns of a `flash` in a table of `any` or `none` that only a page can answer.

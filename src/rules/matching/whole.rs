@@ -54,10 +54,16 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
         return Standing::Not(decision, field);
     }
     let mut outcomes = Vec::with_capacity(rule.finds.len());
+    let mut without = None;
     for find in &rule.finds {
         let outcome = sight.find(&find.extract);
         if let Some(truth) = missed(find, &outcome) {
-            return Standing::Not((truth, Some(Cause::Find(find))), field);
+            let missed = (truth, Some(Cause::Find(find)));
+            // Where the next page shows the messages, a rule that waits for it does without what they might have told.
+            if !(find.extract.reads_flash() && sight.flashed().open == Some(Why::NextPage)) {
+                return Standing::Not(missed, field);
+            }
+            without.get_or_insert(missed);
         }
         outcomes.push((find.name.clone(), outcome));
     }
@@ -74,6 +80,8 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
         if tables.0 == Truth::Open(Why::NextPage) {
             return Standing::Not(tables, field);
         }
+    } else if let Some(missed) = without {
+        return Standing::Not(missed, field);
     }
     let finds = outcomes.into_iter().filter_map(|(name, outcome)| match outcome {
         Outcome::Found(value) => Some((name, value)),

@@ -104,6 +104,11 @@ pub enum Markup {
 }
 
 impl Extract {
+    /// Whether it reads the shop's messages.
+    pub fn reads_flash(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, Source::Flash))
+    }
+
     /// Whether it needs the response's body.
     pub fn reads_response_body(&self) -> bool {
         let of = |source: &Source| match source {

@@ -87,7 +87,7 @@ pub struct Shop {
 }
 
 /// `[event.NAME]`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct EventRule {
     /// NAME.
     pub name: String,

@@ -48,6 +48,8 @@ pub enum RuleKind {
         /// Whether it is a look-up, which no request of a visitor can match.
         look_up: bool,
     },
+    /// No rule of the files: any page, for visitors of whom a match waits for the messages that it shows.
+    FlashPage,
 }
 
 /// The stateful half of a rule.

@@ -2,6 +2,7 @@
 
 mod learning;
 mod look_ups;
+mod next_page;
 mod sessions;
 mod settled;
 mod waits;

@@ -58,6 +58,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 LANGUAGE_CODE = os.environ.get("SHOP_LANGUAGE", "en-gb")
 TIME_ZONE = "UTC"
 USE_TZ = True
+if os.environ.get("SHOP_MESSAGES") == "session":  # no cookie tells what the shop says: the next page shows it
+    MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 STATIC_URL = "/static/"
 STATIC_ROOT = str(DATA / "static")
 MEDIA_URL = "/media/"
