@@ -20,6 +20,7 @@
 //! | `GET /v1/webhooks`, `GET /v1/webhooks/{name or id}` | [`WebhookView`], one or a list |
 //! | `POST /v1/webhooks/{name or id}/{enable,disable,pause,resume,ping}` | [`WebhookView`] or [`PingView`] |
 //! | `GET /v1/record?match=&match=&files=&raw=` | lines as they come: a head, then recorded exchanges ([`crate::exchange::to_line`]) |
+//! | `POST /v1/record/{number}/end` | ends that recording, whose number its head tells; what was seen before still comes |
 //! | `GET /v1/exchanges?last=&raw=` | a list of [`SeenView`]: the last exchanges that some rule cared about, oldest first |
 //! | `GET /metrics` | OpenMetrics text |
 
@@ -112,6 +113,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/v1/erase", post(erase::erase))
         .route("/v1/events", get(log::events))
         .route("/v1/record", get(record::record))
+        .route("/v1/record/{number}/end", post(record::end))
         .route("/v1/exchanges", get(record::last))
         .route("/v1/webhooks", get(webhooks::list))
         .route("/v1/webhooks/{which}", get(webhooks::show))

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, RawQuery, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -54,7 +54,8 @@ impl RecordParams {
     }
 }
 
-/// Lines as they come, until the reader leaves or the process stops: a head, then an exchange each.
+/// Lines as they come, until the reader leaves, [`end`] is asked for or the process stops: a head, an exchange each, and last
+/// how many were missed.
 pub(super) async fn record(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let params = RecordParams::parse(query.as_deref().unwrap_or_default())?;
     let recorder = recorder(&admin)?;
@@ -65,6 +66,14 @@ pub(super) async fn record(State(admin): State<Admin>, RawQuery(query): RawQuery
     let (sender, receiver) = mpsc::channel(LINES);
     tokio::spawn(write(recording, disguise, admin.clock.now(), sender));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::new(Lines(receiver))).into_response())
+}
+
+/// Ends a recording: what was seen until now is still written.
+pub(super) async fn end(State(admin): State<Admin>, Path(number): Path<u64>) -> Result<Json<Value>, ApiError> {
+    let ended = recorder(&admin)?.end(number);
+    ended
+        .then(|| Json(json!({ "ended": number })))
+        .ok_or_else(|| ApiError::NotFound(format!("there is no recording {number}")))
 }
 
 /// The last exchanges that some rule cared about, oldest first.
@@ -127,11 +136,12 @@ fn line(exchange: &Exchange, disguise: Option<&mut Disguise>) -> String {
     }
 }
 
-/// Writes lines until nobody reads them any more or the process stops; the last says how many exchanges were missed.
+/// Writes lines until nobody reads them any more, the recording is ended or the process stops; the last says how many exchanges
+/// were missed.
 async fn write(mut recording: Recording, mut disguise: Option<Disguise>, now: Timestamp, lines: mpsc::Sender<String>) {
     let redacted: &[&str] = if disguise.is_some() { &REDACTED } else { &[] };
     let head = json!({
-        "shopbell": { "recording": FORM, "version": env!("CARGO_PKG_VERSION"), "began": now.to_string(),
+        "shopbell": { "recording": FORM, "number": recording.number(), "version": env!("CARGO_PKG_VERSION"), "began": now.to_string(),
                       "redacted": redacted, "raw": disguise.is_none() },
     });
     let mut next = head.to_string();
@@ -153,7 +163,7 @@ async fn write(mut recording: Recording, mut disguise: Option<Disguise>, now: Ti
         let Ok(done) = done.await else { return };
         (next, disguise) = done;
     }
-    let end = json!({ "shopbell": { "ended": "the process stops", "missed": recording.missed() } });
+    let end = json!({ "shopbell": { "ended": true, "missed": recording.missed() } });
     let _ = lines.send(end.to_string()).await;
 }
 

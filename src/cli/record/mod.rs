@@ -22,12 +22,13 @@ pub(super) use limits::{parse_size, parse_time};
 const MAX_LINE: usize = 64 * 1024 * 1024;
 
 /// Why a recording ended.
+#[derive(Clone, Copy)]
 enum End {
     Interrupted,
     Time(Duration),
     Full,
-    /// The process has gone; how many exchanges were missed, if it said so.
-    Process(Option<u64>),
+    /// The process has gone.
+    Process,
 }
 
 pub(super) async fn run(args: RecordArgs) -> Result<(), Failure> {
@@ -38,35 +39,64 @@ pub(super) async fn run(args: RecordArgs) -> Result<(), Failure> {
         let text = "warning: cookies, passwords, tokens and card numbers go into the file as they are";
         writeln!(anstream::stderr(), "{}", styled(Tone::Odd, text))?;
     }
-    let mut body = api.stream(&format!("/v1/record?{}", query(&args))).await?;
+    let body = api.stream(&format!("/v1/record?{}", query(&args))).await?;
     let limits = [args.time.map(|time| format!("for {time:?}")), Some(format!("up to {} bytes", args.max))];
     let limits: Vec<String> = limits.into_iter().flatten().collect();
     writeln!(anstream::stderr(), "recording to {}, {}; Ctrl-C ends it", args.out.display(), limits.join(", "))?;
+    let (end, missed) = take(&api, body, &mut file, args.time).await?;
+    let (exchanges, bytes) = file.finish()?;
+    tell(&args, end, missed, exchanges, bytes)
+}
 
+/// Writes what comes into the file; gives why it ended, and how many exchanges the process missed if it said so.
+async fn take(
+    api: &Api,
+    mut body: axum::body::Body,
+    file: &mut Recording,
+    time: Option<Duration>,
+) -> Result<(End, Option<u64>), Failure> {
     let mut stop = crate::app::StopSignal::new()?;
-    let deadline = args.time.map(|time| tokio::time::Instant::now() + time);
+    let deadline = time.map(|time| tokio::time::Instant::now() + time);
     let mut lines = Lines::default();
-    let end = 'taken: loop {
-        let frame = tokio::select! {
-            frame = body.frame() => frame,
-            () = stop.recv() => break End::Interrupted,
-            () = until(deadline) => break End::Time(args.time.unwrap_or_default()),
-        };
-        let Some(Ok(frame)) = frame else { break End::Process(lines.missed) };
-        let Ok(data) = frame.into_data() else { continue };
-        for line in lines.push(&data)? {
-            if line.starts_with(HEAD_MARK) {
-                file.head(&line)?;
+    // Once it was asked to end: what was seen before is still on its way.
+    let mut ending = None;
+    loop {
+        let asked = tokio::select! {
+            frame = body.frame() => {
+                let Some(Ok(frame)) = frame else { break };
+                let Ok(data) = frame.into_data() else { continue };
+                if !write(file, lines.push(&data)?)? {
+                    return Ok((End::Full, None));
+                }
                 continue;
             }
-            let recorded = parse_line(&line).map_err(|fault| Failure::Failed(format!("the process sends {fault}")))?;
-            if !file.exchange(&line, recorded)? {
-                break 'taken End::Full;
-            }
+            () = stop.recv() => End::Interrupted,
+            () = until(deadline), if ending.is_none() => End::Time(time.unwrap_or_default()),
+        };
+        let Some(number) = lines.number.filter(|_| ending.is_none()) else { return Ok((asked, None)) };
+        // One that does not know how to end it, or is just gone, is left at once.
+        let told: Result<serde_json::Value, Failure> = api.post(&format!("/v1/record/{number}/end")).await;
+        if told.is_err() {
+            return Ok((asked, None));
         }
-    };
-    let (exchanges, bytes) = file.finish()?;
-    tell(&args, &end, exchanges, bytes)
+        ending = Some(asked);
+    }
+    Ok((ending.unwrap_or(End::Process), lines.missed))
+}
+
+/// Writes lines; false once the file is full.
+fn write(file: &mut Recording, lines: Vec<String>) -> Result<bool, Failure> {
+    for line in lines {
+        if line.starts_with(HEAD_MARK) {
+            file.head(&line)?;
+            continue;
+        }
+        let recorded = parse_line(&line).map_err(|fault| Failure::Failed(format!("the process sends {fault}")))?;
+        if !file.exchange(&line, recorded)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn until(deadline: Option<tokio::time::Instant>) {
@@ -84,16 +114,20 @@ fn query(args: &RecordArgs) -> String {
     query.finish()
 }
 
-fn tell(args: &RecordArgs, end: &End, exchanges: usize, bytes: u64) -> Result<(), Failure> {
+fn tell(args: &RecordArgs, end: End, missed: Option<u64>, exchanges: usize, bytes: u64) -> Result<(), Failure> {
     let why = match end {
         End::Interrupted => String::new(),
         End::Time(time) => format!(" after {time:?}"),
         End::Full => ": the file is as large as --max allows".to_owned(),
-        End::Process(None) => ": the process has gone".to_owned(),
-        End::Process(Some(missed)) => format!(": the process stopped; {} missed", count_of(*missed)),
+        End::Process => ": the process has gone".to_owned(),
     };
     let all = count(exchanges, "exchange");
     writeln!(anstream::stderr(), "{all}, {bytes} bytes in {}{why}", args.out.display())?;
+    if let Some(missed) = missed.filter(|missed| *missed > 0) {
+        let missed = count(usize::try_from(missed).unwrap_or(usize::MAX), "exchange");
+        let text = format!("{missed} missed: they came faster than they can be written; a narrower --match helps");
+        writeln!(anstream::stderr(), "{}", styled(Tone::Odd, &text))?;
+    }
     if exchanges == 0 {
         let text = "nothing fitted: is there traffic, and does --match name it?";
         writeln!(anstream::stderr(), "{}", styled(Tone::Odd, text))?;
@@ -101,14 +135,12 @@ fn tell(args: &RecordArgs, end: &End, exchanges: usize, bytes: u64) -> Result<()
     Ok(())
 }
 
-fn count_of(missed: u64) -> String {
-    count(usize::try_from(missed).unwrap_or(usize::MAX), "exchange")
-}
-
 /// Cuts what comes into lines.
 #[derive(Default)]
 struct Lines {
     rest: Vec<u8>,
+    /// Which recording this is.
+    number: Option<u64>,
     missed: Option<u64>,
 }
 
@@ -121,9 +153,9 @@ impl Lines {
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
             let said: Option<serde_json::Value> =
                 line.starts_with(HEAD_MARK).then(|| serde_json::from_str(&line).ok()).flatten();
-            if let Some(missed) = said.as_ref().and_then(|said| said["shopbell"]["missed"].as_u64()) {
-                self.missed = Some(missed);
-            }
+            let said = |name: &str| said.as_ref().and_then(|said| said["shopbell"][name].as_u64());
+            self.missed = said("missed").or(self.missed);
+            self.number = said("number").or(self.number);
             lines.push(line);
         }
         if self.rest.len() > MAX_LINE {

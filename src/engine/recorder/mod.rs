@@ -30,23 +30,27 @@ pub struct Recorder(Arc<Inner>);
 struct Inner {
     /// How many recordings there are.
     active: AtomicUsize,
-    recordings: Mutex<Vec<Arc<Listener>>>,
+    recordings: Mutex<Vec<Listener>>,
+    /// Number of the next recording.
+    next: AtomicU64,
     ring: Mutex<Ring>,
     stopping: watch::Receiver<bool>,
 }
 
 #[derive(Debug)]
 struct Listener {
+    number: u64,
     filter: RecordFilter,
     sender: mpsc::Sender<Arc<Exchange>>,
-    missed: AtomicU64,
+    missed: Arc<AtomicU64>,
 }
 
 /// A recording that is being taken; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Recording {
     recorder: Recorder,
-    listener: Arc<Listener>,
+    number: u64,
+    missed: Arc<AtomicU64>,
     receiver: mpsc::Receiver<Arc<Exchange>>,
     stopping: watch::Receiver<bool>,
 }
@@ -55,20 +59,31 @@ impl Recorder {
     /// Recordings end when `stopping` turns true.
     pub(super) fn new(stopping: watch::Receiver<bool>) -> Self {
         let (recordings, ring) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { active: AtomicUsize::new(0), recordings, ring, stopping }))
+        Self(Arc::new(Inner { active: AtomicUsize::new(0), recordings, next: AtomicU64::new(1), ring, stopping }))
     }
 
     /// Begins a recording of what fits `filter`; `None` if there are too many already.
     pub fn record(&self, filter: RecordFilter) -> Option<Recording> {
         let (sender, receiver) = mpsc::channel(LAG);
-        let listener = Arc::new(Listener { filter, sender, missed: AtomicU64::new(0) });
+        let missed = Arc::new(AtomicU64::new(0));
         let mut recordings = self.recordings();
         if recordings.len() >= MAX_RECORDINGS {
             return None;
         }
-        recordings.push(Arc::clone(&listener));
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        recordings.push(Listener { number, filter, sender, missed: Arc::clone(&missed) });
         self.0.active.store(recordings.len(), Ordering::Relaxed);
-        Some(Recording { recorder: self.clone(), listener, receiver, stopping: self.0.stopping.clone() })
+        Some(Recording { recorder: self.clone(), number, missed, receiver, stopping: self.0.stopping.clone() })
+    }
+
+    /// Ends the recording of that number: nothing more goes into it, and it gives what it was handed before. False if there
+    /// is none such.
+    pub fn end(&self, number: u64) -> bool {
+        let mut recordings = self.recordings();
+        let before = recordings.len();
+        recordings.retain(|listener| listener.number != number);
+        self.0.active.store(recordings.len(), Ordering::Relaxed);
+        recordings.len() < before
     }
 
     /// The last exchanges that some rule cared about, oldest first; at most so many.
@@ -105,7 +120,7 @@ impl Recorder {
         }
     }
 
-    fn recordings(&self) -> MutexGuard<'_, Vec<Arc<Listener>>> {
+    fn recordings(&self) -> MutexGuard<'_, Vec<Listener>> {
         // Each change is one push or one removal: a panic in between leaves nothing half done.
         self.0.recordings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,7 +131,12 @@ impl Recorder {
 }
 
 impl Recording {
-    /// The next exchange; `None` once the process stops.
+    /// What [`Recorder::end`] ends it by.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The next exchange; `None` once it is ended and all is taken, or the process stops.
     pub async fn next(&mut self) -> Option<Arc<Exchange>> {
         tokio::select! {
             biased;
@@ -127,15 +147,13 @@ impl Recording {
 
     /// How many it has missed because it lagged behind.
     pub fn missed(&self) -> u64 {
-        self.listener.missed.load(Ordering::Relaxed)
+        self.missed.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        let mut recordings = self.recorder.recordings();
-        recordings.retain(|listener| !Arc::ptr_eq(listener, &self.listener));
-        self.recorder.0.active.store(recordings.len(), Ordering::Relaxed);
+        self.recorder.end(self.number);
     }
 }
 
@@ -178,5 +196,17 @@ mod tests {
         assert!(admin.next().await.is_none(), "the process stops");
         drop(admin);
         assert!(!recorder.wants(&exchange("/admin/x").request));
+    }
+
+    #[tokio::test]
+    async fn an_ended_recording_still_gives_what_it_was_handed() {
+        let (_stop, stopping) = watch::channel(false);
+        let recorder = Recorder::new(stopping);
+        let mut recording = recorder.record(RecordFilter::default()).unwrap();
+        recorder.take(&exchange("/before"));
+        assert!(recorder.end(recording.number()) && !recorder.end(recording.number()));
+        recorder.take(&exchange("/after"));
+        assert_eq!(recording.next().await.unwrap().request.path(), "/before");
+        assert!(recording.next().await.is_none());
     }
 }

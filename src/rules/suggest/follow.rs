@@ -24,8 +24,8 @@ pub(super) struct Follow {
     pub(super) page: String,
 }
 
-/// Looks for a number on the page each accepted exchange redirects to.
-pub(super) fn follow(accepted: &[&Sample], all: &[Sample]) -> Option<Follow> {
+/// Looks for a number on the page each accepted exchange redirects to; `routers` are the query fields that say which page it is.
+pub(super) fn follow(accepted: &[&Sample], all: &[Sample], routers: &[String]) -> Option<Follow> {
     let pairs: Vec<(&Sample, &Sample)> =
         accepted.iter().filter_map(|sample| Some((*sample, next(sample, all)?))).collect();
     let (first, page) = pairs.first()?;
@@ -36,6 +36,7 @@ pub(super) fn follow(accepted: &[&Sample], all: &[Sample]) -> Option<Follow> {
         return None;
     }
     let spot = spot(&pairs)?;
+    let selects = |name: &String| selects(name) || routers.contains(name);
     let selected = page.query.iter().filter(|(name, value)| selects(name) && is_word(value));
     let mut wait = vec![format!("wait.on = {}", string(&format!("GET {}", shape.template())))];
     let mut heading = format!("GET {}", shape.template());
@@ -44,11 +45,12 @@ pub(super) fn follow(accepted: &[&Sample], all: &[Sample]) -> Option<Follow> {
         wait.push(format!("wait.{condition}"));
         heading = heading + ", " + &condition;
     }
-    let css = match &spot {
-        Spot::Element(id) => format!("#{id}"),
-        Spot::Title => "title".to_owned(),
+    let find = match &spot {
+        Spot::Element(id) => format!("css = {}, regex = '\\d+'", string(&format!("#{id}"))),
+        Spot::Title => "css = \"title\", regex = '\\d+'".to_owned(),
+        Spot::Link(name) => format!("css = 'a[href*=\"{name}=\"]', attr = \"href\", regex = '{name}=(\\d[\\d-]*)'"),
     };
-    wait.push(format!("wait.find.number = {{ css = {}, regex = '\\d+' }}", string(&css)));
+    wait.push(format!("wait.find.number = {{ {find} }}"));
     wait.push("wait.for = \"15m\"".to_owned());
     wait.push("wait.else = \"send\"".to_owned());
     Some(Follow { seen: pairs.len(), wait, page: heading })

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use http::Method;
 
+use super::router::Routers;
 use super::sample::{Answer, Body, Sample};
-use super::selector::{Place, Selector, compared, named};
+use super::selector::{Place, Selector, compared, named, routed};
 use super::shape::{Segment, Shape};
 use super::words::{Meaning, Verb, meaning, words};
 
@@ -18,6 +19,8 @@ pub(super) struct Group<'s> {
     pub(super) method: Method,
     pub(super) shape: Shape,
     pub(super) selectors: Vec<Selector>,
+    /// Query fields by which this path serves many pages.
+    pub(super) routers: Vec<String>,
     pub(super) samples: Vec<&'s Sample>,
 }
 
@@ -27,9 +30,11 @@ pub(super) fn groups(samples: &[Sample]) -> (Vec<Group<'_>>, usize) {
     for sample in samples {
         paths.entry((sample.method.as_str(), Shape::of(&sample.segments))).or_default().push(sample);
     }
+    let routers = Routers::of(samples);
     let mut groups: BTreeMap<(&str, Shape, Vec<Selector>), Vec<&Sample>> = BTreeMap::new();
     for ((method, shape), samples) in paths {
-        let mut selectors: Vec<Vec<Selector>> = samples.iter().map(|sample| named(sample)).collect();
+        let own = |sample: &&Sample| routed(sample, routers.names(&shape)).into_iter().chain(named(sample)).collect();
+        let mut selectors: Vec<Vec<Selector>> = samples.iter().map(own).collect();
         compared(&samples, &shape.template(), &mut selectors);
         for (sample, own) in samples.into_iter().zip(selectors) {
             if sample.method != Method::GET || changes_by_get(sample, &shape, &own) {
@@ -42,7 +47,8 @@ pub(super) fn groups(samples: &[Sample]) -> (Vec<Group<'_>>, usize) {
     let mut kept = Vec::new();
     for ((_, shape, selectors), samples) in groups {
         let Some(method) = samples.first().map(|sample| sample.method.clone()) else { continue };
-        let group = Group { method, shape, selectors, samples };
+        let routers = routers.names(&shape).to_vec();
+        let group = Group { method, shape, selectors, routers, samples };
         if group.is_noise() {
             noise += group.samples.len();
         } else {

@@ -8,6 +8,7 @@ use super::group::Group;
 use super::natural;
 use super::payload::is_secret;
 use super::sample::{Answer, Sample, field};
+use super::selector::Want;
 use super::shape::{Segment, Shape, is_token};
 use super::success::{Judged, lines};
 use super::text;
@@ -129,6 +130,8 @@ fn sources(group: &Group<'_>, judged: &Judged<'_>, guess: &Guess) -> Vec<Source>
         }
     };
     let Some(first) = judged.accepted.first() else { return sources };
+    // `delete=17`, where that selects the operation.
+    let selecting = |name: &str| group.selectors.iter().any(|own| own.name == name && own.want == Want::Present);
     // An action answers with the cart, whose id is no product's.
     let answers = !guess.is_action();
     for (name, _) in first
@@ -168,7 +171,7 @@ fn sources(group: &Group<'_>, judged: &Judged<'_>, guess: &Guess) -> Vec<Source>
                 };
                 let list = if name.ends_with("[]") { name.clone() } else { format!("{name}[]") };
                 add(text::field(root, &list), true, false, &of);
-            } else if names_id(name, noun) {
+            } else if names_id(name, noun) || (root == "query" && selecting(name)) {
                 add(text::field(root, name), false, false, &|sample| {
                     Some(vec![field(&pairs(sample), name)?.to_owned()])
                 });
@@ -228,9 +231,14 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Digits but not zero, or a uuid.
-fn is_id(value: &str) -> bool {
-    let digits = !value.is_empty() && value.len() <= 20 && value.bytes().all(|byte| byte.is_ascii_digit());
+/// Digits of a number in groups (`261125-145207-2362`) from which on it is no date.
+const GROUPED: usize = 10;
+
+/// Digits but not zero, digits in groups, or a uuid.
+pub(super) fn is_id(value: &str) -> bool {
+    let count = value.bytes().filter(u8::is_ascii_digit).count();
+    let groups = value.split('-').all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
+    let digits = groups && value.len() <= 24 && (count == value.len() || count >= GROUPED);
     (digits && value.bytes().any(|byte| byte != b'0')) || (value.len() == 36 && is_token(value))
 }
 
@@ -252,7 +260,7 @@ pub(super) fn bare(name: &str) -> String {
 }
 
 /// Whether a field's name says that it holds this thing's id.
-fn names_id(name: &str, noun: Option<Noun>) -> bool {
+pub(super) fn names_id(name: &str, noun: Option<Noun>) -> bool {
     let name = bare(name);
     let alias = |alias: &&str| {
         let rest = name.strip_prefix(*alias);
@@ -260,7 +268,7 @@ fn names_id(name: &str, noun: Option<Noun>) -> bool {
     };
     matches!(name.as_str(), "id" | "pk" | "uuid")
         || aliases(noun).iter().any(alias)
-        || (noun == Some(Noun::Order) && name == "number")
+        || (noun == Some(Noun::Order) && (name == "number" || name.ends_with("orderid")))
 }
 
 /// Whether a field's name says that it holds ids of several.
@@ -279,6 +287,9 @@ fn names_list(name: &str, noun: Option<Noun>) -> bool {
     };
     match chosen {
         Some(rest) => rest.is_empty() && listed || matches!(rest, "id" | "ids" | "item" | "items") || thing(rest),
-        None => listed && (matches!(own.as_str(), "id" | "ids" | "item" | "items" | "cb") || thing(&own)),
+        None => {
+            listed
+                && (matches!(own.as_str(), "id" | "ids" | "item" | "items" | "cb" | "delete" | "remove") || thing(&own))
+        }
     }
 }

@@ -13,6 +13,7 @@ mod page;
 mod payload;
 mod proposal;
 mod redirect;
+mod router;
 mod sample;
 mod selector;
 mod shape;

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::identity::{is_id, names_id};
+use super::words::Noun;
+
 /// Bytes of one page that are looked at.
 const MAX_PAGE: usize = 512 * 1024;
 
@@ -22,6 +25,8 @@ pub(super) enum Spot {
     Element(String),
     /// In the title.
     Title,
+    /// In the address of a link, as the value of a field that names an order's id.
+    Link(String),
 }
 
 impl Page {
@@ -37,6 +42,7 @@ impl Page {
         if let Some(title) = between(text, "<title", "</title") {
             page.add(&Spot::Title, title.split_once('>').map_or("", |(_, text)| text));
         }
+        page.links(text);
         (!page.numbers.is_empty()).then_some(page)
     }
 
@@ -52,6 +58,25 @@ impl Page {
             if speaks && plain {
                 let inner = after.split_once('>').map_or("", |(_, inner)| inner);
                 self.add(&Spot::Element(id.to_owned()), inner.split('<').next().unwrap_or_default());
+            }
+        }
+    }
+
+    /// `href="…?order_id=261125-1042"`: the whole value, which a regular expression finds behind the name.
+    fn links(&mut self, text: &str) {
+        for link in text.split(" href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let query = link.split_once('?').map_or("", |(_, query)| query);
+            for (name, value) in query.split(['&', ';']).filter_map(|pair| pair.split_once('=')) {
+                let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+                let value = value.split('#').next().unwrap_or_default();
+                if plain
+                    && names_id(name, Some(Noun::Order))
+                    && name.len() > 2
+                    && is_id(value)
+                    && self.numbers.len() < MAX_NUMBERS
+                {
+                    self.numbers.push((Spot::Link(name.to_owned()), value.to_owned()));
+                }
             }
         }
     }
@@ -114,6 +139,11 @@ mod tests {
         let page = Page::of(html).unwrap();
         let found = [(Spot::Element("orderNumber".to_owned()), "12".to_owned()), (Spot::Title, "100004".to_owned())];
         assert_eq!(page.numbers, found);
+        let html = "<a href=\"/i.php?a=1&amp;order_id=261125-145204-3090\">receipt</a><a href=\"/?order_id=no\">";
+        assert_eq!(
+            Page::of(html).unwrap().numbers,
+            [(Spot::Link("order_id".to_owned()), "261125-145204-3090".to_owned())]
+        );
         for nothing in ["", "<title>", "<title", "no number", " id=\"", "<title>é</title>"] {
             assert!(Page::of(nothing).is_none(), "{nothing}");
         }

@@ -43,8 +43,9 @@ pub(super) fn proposals(group: &Group<'_>, all: &[Sample]) -> Vec<Proposal> {
     judged.flash(group, guess.is_action());
     let identity = identify(group, &judged, &guess);
     let failed = (guess.verb == Some(Verb::Login)).then(|| login_failed(group, &judged, &identity)).flatten();
-    let followed =
-        (identity.id.is_none() && guess.verb == Some(Verb::Create)).then(|| follow(&judged.accepted, all)).flatten();
+    let followed = (identity.id.is_none() && guess.verb == Some(Verb::Create))
+        .then(|| follow(&judged.accepted, all, &group.routers))
+        .flatten();
     let main = proposal(group, &judged, &guess, &identity, followed.as_ref());
     std::iter::once(main).chain(failed).collect()
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::group::Group;
 use super::sample::{Sample, Target};
-use super::selector::{is_word, names_kind, selects};
+use super::selector::{Place, is_word, names_kind, selects};
 use super::shape::{Segment, Shape};
 use super::success::{Judged, lines};
 use super::text::{key, string};
-use super::verdict::{Verdict, thanks, verdict};
+use super::verdict::{Verdict, back_to_itself, thanks, verdict};
 use super::words::Verb;
 
 /// Fields of a redirect that tell what was done.
@@ -38,18 +38,21 @@ impl<'s> Judged<'s> {
     /// Finds the conditions that good redirects fulfil.
     pub(super) fn redirects(&mut self, group: &Group<'s>, verb: Option<Verb>) {
         self.conditions.push("status = \"3xx\"".to_owned());
-        self.thanked();
+        self.thanked(group);
         // Whoever logs in or signs up is sent on to where they wanted to go.
         if matches!(verb, Some(Verb::Login | Verb::Register)) {
             self.anywhere();
-        } else if !self.told() && !self.selected() {
-            self.path(group);
+        } else {
+            self.returned(verb);
+            if !self.told() && !self.selected(group) {
+                self.path(group);
+            }
         }
     }
 
     /// Where some are sent to a page that thanks them, the others did not get there.
-    fn thanked(&mut self) {
-        let good = |sample: &&Sample| sample.target.as_ref().is_some_and(thanks);
+    fn thanked(&mut self, group: &Group<'s>) {
+        let good = |sample: &&Sample| sample.target.as_ref().is_some_and(|target| thanks(target, &group.routers));
         let (accepted, others): (Vec<_>, Vec<_>) = self.accepted.iter().partition(|sample| good(sample));
         if !accepted.is_empty() && !others.is_empty() {
             self.cautions.push(format!(
@@ -100,20 +103,53 @@ impl<'s> Judged<'s> {
         false
     }
 
-    /// A front controller's redirect: `route=catalog/product`.
-    fn selected(&mut self) -> bool {
+    /// Back to the form it came from: a refusal may lead there too.
+    fn returned(&mut self, verb: Option<Verb>) {
+        let (back, on): (Vec<&Sample>, Vec<&Sample>) = self.accepted.iter().partition(|sample| back_to_itself(sample));
+        if back.is_empty() || back.iter().all(|sample| sample.form.is_empty()) {
+            return;
+        }
+        let of = lines(&back);
+        if !on.is_empty() && matches!(verb, Some(Verb::Create | Verb::Copy)) {
+            self.doubts.push(format!(
+                "{of} led back to the empty form: taken as refused, but `save and add another` does so too"
+            ));
+            self.accepted = on;
+            self.refused.extend(back);
+        } else if !on.is_empty() || self.refused.is_empty() {
+            self.doubts.push(format!(
+                "{of} led back to the very address of the form, as refusals do in many shops: look whether the page that \
+                 follows says that it was done, and read that with a `wait` and its `find`"
+            ));
+        }
+    }
+
+    /// A front controller's redirect: `route=catalog/product`, and none of what the request said and this does not say.
+    fn selected(&mut self, group: &Group<'s>) -> bool {
         let Some(first) = self.accepted.first().and_then(|sample| sample.target.as_ref()) else { return false };
-        for name in first.query.iter().map(|(name, _)| name).filter(|name| selects(name) && !names_kind(name)) {
+        let mut found = false;
+        let names = |name: &&String| (selects(name) || group.routers.contains(name)) && !names_kind(name);
+        for name in first.query.iter().map(|(name, _)| name).filter(names) {
             let word = |target: &'s Target| target.field(name).filter(|value| is_word(value));
             let of = |sample: &&'s Sample| word(sample.target.as_ref()?);
             let Some(values) = self.accepted.iter().map(of).collect::<Option<BTreeSet<&str>>>() else { continue };
             if values.len() <= MOST_GOALS {
                 let values: Vec<String> = values.into_iter().map(string).collect();
                 self.conditions.push(format!("location.query.{} = {}", key(name), one_of(&values)));
-                return true;
+                found = true;
+                if group.routers.is_empty() {
+                    break;
+                }
             }
         }
-        false
+        let gone = |name: &str| {
+            self.accepted.iter().all(|sample| sample.target.as_ref().is_some_and(|target| target.field(name).is_none()))
+        };
+        if found && !group.routers.is_empty() {
+            let own = group.selectors.iter().filter(|own| own.place == Place::Query && gone(&own.name));
+            self.conditions.extend(own.map(|own| format!("location.query.{} = false", key(&own.name))));
+        }
+        found
     }
 
     /// The path that all lead to, if it is the shop's own; else anywhere but to the login.
@@ -134,11 +170,11 @@ impl<'s> Judged<'s> {
 
     /// Django's flash messages: where a refusal may look just like success, that is a doubt; elsewhere a caution.
     pub(super) fn flash(&mut self, group: &Group<'_>, action: bool) {
-        let redirected = |sample: &&&Sample| verdict(sample, true) == Verdict::Redirected;
+        let redirected = |sample: &&&Sample| verdict(sample, true, &group.routers) == Verdict::Redirected;
         if !self.accepted.iter().filter(redirected).any(|sample| sample.flash) {
             return;
         }
-        let page = self.refused.iter().any(|sample| verdict(sample, false) == Verdict::Page);
+        let page = self.refused.iter().any(|sample| verdict(sample, false, &group.routers) == Verdict::Page);
         // One is sent up to the list from what was done, or to what was made; and back to what was refused.
         let moved = |target: &Target| {
             Shape::of(&target.segments).is_above(&group.shape)

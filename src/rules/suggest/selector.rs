@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::Method;
 use serde_json::Value;
 
+use super::identity::is_id;
 use super::payload::is_secret;
 use super::sample::{Sample, field};
 use super::shape::is_token;
 use super::text::{key, string};
-use super::words::{Meaning, Noun, Verb, says};
+use super::words::{Meaning, Noun, Verb, meaning, says};
 
 /// Letters of a value that can name an operation.
 const LONGEST: usize = 64;
@@ -159,6 +160,12 @@ pub(super) fn is_word(value: &str) -> bool {
         && !value.split(['/', '.', '-', ':', '|']).any(is_token)
 }
 
+/// The fields of a front controller that one request has.
+pub(super) fn routed(sample: &Sample, routers: &[String]) -> Vec<Selector> {
+    let value = |name: &String| Some(Selector::is(Place::Query, name, field(&sample.query, name)?));
+    routers.iter().filter_map(value).collect()
+}
+
 /// The selecting fields one request shows by their names.
 pub(super) fn named(sample: &Sample) -> Vec<Selector> {
     let mut found = Vec::new();
@@ -232,7 +239,7 @@ pub(super) fn compared(samples: &[&Sample], path: &str, selectors: &mut [Vec<Sel
             let constant = labels.get(name.as_str()).is_some_and(|values| values.len() == 1);
             presses(name) && ((constant && is_label(value)) || names_its_object(name, value))
         });
-        let link = || sample.query.iter().find(|(name, value)| names_its_object(name, value));
+        let link = || sample.query.iter().find(|(name, value)| names_its_object(name, value) || deletes(name, value));
         if let Some((name, _)) = button {
             own.push(Selector::present(Place::Form, name));
         } else if let Some((name, _)) = link() {
@@ -281,6 +288,11 @@ fn is_label(value: &str) -> bool {
         && value.chars().any(char::is_alphabetic)
         && !value.contains(['@', '\n'])
         && !is_token(value)
+}
+
+/// `?page=orders&delete=17`: the name says the operation, the value on which one.
+pub(super) fn deletes(name: &str, value: &str) -> bool {
+    matches!(meaning(name), Meaning::Verb(Verb::Delete | Verb::Restore)) && is_id(value)
 }
 
 /// `add-to-cart=11`, `remove_item=…`: the name says the operation, the value on what.

@@ -32,7 +32,7 @@ pub(super) struct Judged<'s> {
 pub(super) fn judge<'s>(group: &Group<'s>, verb: Option<Verb>) -> Judged<'s> {
     let login = matches!(verb, Some(Verb::Login | Verb::Logout));
     let verdicts: Vec<(&Sample, Verdict)> =
-        group.samples.iter().map(|sample| (*sample, verdict(sample, login))).collect();
+        group.samples.iter().map(|sample| (*sample, verdict(sample, login, &group.routers))).collect();
     let has = |wanted: Verdict| verdicts.iter().any(|(_, verdict)| *verdict == wanted);
     let best = [Verdict::Redirected, Verdict::SaysDone, Verdict::Data, Verdict::Silent, Verdict::Page];
     let Some(kind) = best.into_iter().find(|kind| has(*kind)) else {

@@ -67,7 +67,8 @@ pub(super) fn guess(group: &Group<'_>, accepted: &[&Sample]) -> Guess {
         _ => verb,
     };
     let mut doubts = Vec::new();
-    if let Some(order) = checkout(&sources, verb, accepted) {
+    let thanked = |sample: &&Sample| sample.target.as_ref().is_some_and(|target| thanks(target, &group.routers));
+    if let Some(order) = checkout(&sources, verb, accepted, thanked) {
         return order;
     }
     let found = thing(&sources, spoken.map(|(at, _)| at));
@@ -98,6 +99,16 @@ pub(super) fn guess(group: &Group<'_>, accepted: &[&Sample]) -> Guess {
         }
     }
     let mut topic = topic(noun, verb, cart, &mut doubts);
+    if topic.is_none() && verb.is_none() && noun.is_none() && !accepted.is_empty() && accepted.iter().all(thanked) {
+        doubts.push("no word says that this is an order: it leads to a page that thanks or says complete".to_owned());
+        return Guess {
+            noun: Some(Noun::Order),
+            verb: Some(Verb::Create),
+            topic: Some("order.created".to_owned()),
+            noun_at,
+            doubts,
+        };
+    }
     if newness == Some(true) {
         // Sent twice, the second is a change: state decides.
         topic = topic.map(|topic| topic.replace(".created", ".saved"));
@@ -185,7 +196,12 @@ fn thing(sources: &[Source], verb: Option<usize>) -> Option<(Thing, Option<usize
 }
 
 /// A checkout that answers with an order, or leads to the page that thanks for one.
-fn checkout(sources: &[Source], verb: Option<Verb>, accepted: &[&Sample]) -> Option<Guess> {
+fn checkout(
+    sources: &[Source],
+    verb: Option<Verb>,
+    accepted: &[&Sample],
+    thanked: impl Fn(&&Sample) -> bool,
+) -> Option<Guess> {
     let ends = sources.iter().any(|source| source.words.iter().any(|word| word == "checkout"));
     if !ends
         || matches!(verb, Some(Verb::Read | Verb::Delete | Verb::Login | Verb::Register | Verb::Apply))
@@ -193,12 +209,12 @@ fn checkout(sources: &[Source], verb: Option<Verb>, accepted: &[&Sample]) -> Opt
     {
         return None;
     }
-    let thanked = |sample: &&Sample| {
-        sample.target.as_ref().is_some_and(thanks)
+    let ordered = |sample: &&Sample| {
+        thanked(sample)
             || super::identity::answered_id(sample, Some(Noun::Order))
                 .is_some_and(|(path, _)| path.last().is_some_and(|last| last.contains("order")))
     };
-    accepted.iter().all(thanked).then(|| Guess {
+    accepted.iter().all(ordered).then(|| Guess {
         noun: Some(Noun::Order),
         verb: Some(Verb::Create),
         topic: Some("order.created".to_owned()),

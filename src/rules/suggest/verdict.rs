@@ -29,13 +29,13 @@ const BAD_FIELDS: &[&str] = &["error", "errors", "reauth", "denied", "failed"];
 /// Words of addresses nobody is sent to after success.
 const BAD_WORDS: &[&str] = &["denied", "error", "timeout", "forbidden", "failure"];
 
-/// Judges one answer; `login` says that the request itself is a login or logout, for which the way to a login page is no
+/// Judges one answer; `routers` are the query fields that say which page of the shop is meant, and `login` says that the request itself is a login or logout, for which the way to a login page is no
 /// refusal by itself.
-pub(super) fn verdict(sample: &Sample, login: bool) -> Verdict {
+pub(super) fn verdict(sample: &Sample, login: bool, routers: &[String]) -> Verdict {
     match (&sample.target, &sample.answer) {
         _ if sample.status >= 400 => Verdict::Refused,
         (Some(target), _) if (300..400).contains(&sample.status) => {
-            if is_bad(target, login) {
+            if is_bad(target, login, routers) {
                 Verdict::Refused
             } else {
                 Verdict::Redirected
@@ -58,18 +58,27 @@ pub(super) fn back_to_itself(sample: &Sample) -> bool {
 }
 
 /// Whether a redirect leads to where people are thanked or told of success.
-pub(super) fn thanks(target: &Target) -> bool {
-    const SIGNS: &[&str] = &["thank", "thanks", "received", "success"];
-    let fields = target.query.iter().filter(|(name, _)| selects(name)).map(|(_, value)| value);
-    target.segments.iter().chain(fields).flat_map(|text| words(text)).any(|word| SIGNS.contains(&word.as_str()))
+pub(super) fn thanks(target: &Target, routers: &[String]) -> bool {
+    const SIGNS: &[&str] = &["thank", "thanks", "received", "success", "complete", "completed"];
+    target
+        .segments
+        .iter()
+        .chain(pages(target, routers))
+        .flat_map(|text| words(text))
+        .any(|word| SIGNS.contains(&word.as_str()))
 }
 
-fn is_bad(target: &Target, login: bool) -> bool {
+/// Values of the query fields that say which page is meant.
+fn pages<'t>(target: &'t Target, routers: &'t [String]) -> impl Iterator<Item = &'t String> {
+    let names = |name: &String| selects(name) || routers.contains(name);
+    target.query.iter().filter(move |(name, _)| names(name)).map(|(_, value)| value)
+}
+
+fn is_bad(target: &Target, login: bool, routers: &[String]) -> bool {
     if target.query.iter().any(|(name, _)| BAD_FIELDS.contains(&name.as_str())) {
         return true;
     }
-    let fields = target.query.iter().filter(|(name, _)| selects(name)).map(|(_, value)| value);
-    target.segments.iter().chain(fields).flat_map(|text| words(text)).any(|word| {
+    target.segments.iter().chain(pages(target, routers)).flat_map(|text| words(text)).any(|word| {
         let to_login = !login && meaning(&word) == Meaning::Verb(Verb::Login);
         to_login || BAD_WORDS.contains(&word.as_str())
     })

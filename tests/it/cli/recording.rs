@@ -85,7 +85,10 @@ async fn traffic_is_recorded_without_secrets_and_becomes_a_case() {
     let mut lines = text.lines();
     let head: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
     assert!(head["shopbell"]["redacted"][0] == "cookies" && head["shopbell"]["raw"] == false, "{head}");
-    assert_eq!(lines.count(), 2);
+    let rest: Vec<&str> = lines.collect();
+    assert_eq!(rest.len(), 3, "two exchanges, and how it ended");
+    let tail: serde_json::Value = serde_json::from_str(rest[2]).unwrap();
+    assert_eq!((&tail["shopbell"]["ended"], &tail["shopbell"]["missed"]), (&true.into(), &0.into()), "{tail}");
     let har = fs::read_to_string(bench.path("posts.har")).unwrap();
     assert_eq!(parse_har(&har).unwrap().len(), 1, "{har}");
     assert!(har.contains("replaced by pseudonyms: cookies"), "{har}");
