@@ -53,6 +53,8 @@ mod tests {
             (")]}',\n{\"a\":1}", false, Part::Is(json!({"a": 1}))),
             ("{\"id\":9007199254740993}", false, Part::Is(json!({"id": 9_007_199_254_740_993_u64}))),
             ("{\"id\":18446744073709551615}", false, Part::Is(json!({"id": u64::MAX}))),
+            // The nearest double, which is written as the same again.
+            ("[1.1111111111111109e83]", true, Part::Is(json!([1.111_111_111_111_110_9e83]))),
             ("{\"a\":\"\u{fffd}\"}", true, Part::Is(json!({"a": "\u{fffd}"}))),
             ("true", true, Part::Is(json!(true))),
             ("true", false, Part::NotThis),

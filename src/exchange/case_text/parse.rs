@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<CaseText, CaseFault> {
         });
     }
     let text = text.trim_start_matches('\u{feff}');
-    let lines: Vec<&str> = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
+    let lines: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches('\r')).collect();
     let mut reader = Reader { lines: &lines, at: 0, comment: Vec::new(), inner: Vec::new() };
     let mut case = CaseText::default();
     while let Some(line) = reader.next_mark()? {

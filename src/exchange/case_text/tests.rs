@@ -131,6 +131,7 @@ fn a_case_is_written_as_it_was() {
         (">>> POST /\n\n\n\ntext\n\n\n", ">>> POST /\n\n\n\ntext\n"),
         (">>> POST /\n\nmultipart:\na = b", ">>> POST /\n\nmultipart:\na = b\n"),
         ("=== events\n\n", "=== events\n"),
+        ("=== events\n{}\r\r\n{}", "=== events\n{}\n{}\n"),
         (
             ">>> GET /\n# in the head\nA: b\n\n# and behind\n<<< 200\n",
             "# in the head\n# and behind\n>>> GET /\nA: b\n<<< 200\n",
