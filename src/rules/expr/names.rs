@@ -210,3 +210,25 @@ pub(super) const TESTS: &[&str] = &[
     "filter",
     "test",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_shows_each_filter_and_function() {
+        let manual = include_str!("../../../docs/rules.md");
+        let shown = manual.split("## Filters and functions").last().unwrap_or_default();
+        let filters = OWN_FILTERS.iter().chain(FILTERS);
+        let filters = filters.filter(|name| {
+            let behind = format!("| {name}");
+            !shown
+                .split(behind.as_str())
+                .skip(1)
+                .any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        });
+        let functions = functions(Scope::Rule).iter().filter(|name| !shown.contains(&format!("{name}(")));
+        let missing: Vec<_> = filters.chain(functions).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
