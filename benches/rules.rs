@@ -114,7 +114,8 @@ fn many(count: usize, condition: &str) -> Run {
         .expect("a string takes it");
     }
     let target = "/admin/index.php?route=area-4/edit&is_4=1&user_token=Zk3x81&page=1";
-    let body = "id=17&name=Green+Tea&price=12.50&action=do-4&do_4=1&qty=3&sort=1&status=1&note=dry+leaves&tax=9".to_owned();
+    let body =
+        "id=17&name=Green+Tea&price=12.50&action=do-4&do_4=1&qty=3&sort=1&status=1&note=dry+leaves&tax=9".to_owned();
     Run { ruleset: text(rules), exchange: exchange(target, body, "/admin/index.php?saved=1", String::new()), steps: 1 }
 }
 
@@ -163,9 +164,38 @@ fn product_form() -> String {
         }
     }
     for name in [
-        "model", "sku", "upc", "ean", "jan", "isbn", "mpn", "location", "price", "tax_class_id", "quantity", "minimum", "subtract",
-        "stock_status_id", "shipping", "date_available", "length", "width", "height", "length_class_id", "weight", "weight_class_id",
-        "status", "sort_order", "manufacturer", "manufacturer_id", "category", "filter", "download", "related", "option", "image",
+        "model",
+        "sku",
+        "upc",
+        "ean",
+        "jan",
+        "isbn",
+        "mpn",
+        "location",
+        "price",
+        "tax_class_id",
+        "quantity",
+        "minimum",
+        "subtract",
+        "stock_status_id",
+        "shipping",
+        "date_available",
+        "length",
+        "width",
+        "height",
+        "length_class_id",
+        "weight",
+        "weight_class_id",
+        "status",
+        "sort_order",
+        "manufacturer",
+        "manufacturer_id",
+        "category",
+        "filter",
+        "download",
+        "related",
+        "option",
+        "image",
         "points",
     ] {
         pairs.push((name.to_owned(), "12".to_owned()));
@@ -176,14 +206,16 @@ fn product_form() -> String {
     }
     pairs.push(("product_store[]".to_owned(), "0".to_owned()));
     pairs.push(("product_special[0][price]".to_owned(), "9.50".to_owned()));
-    let escaped = |text: &str| text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' => out.push(char::from(byte)),
-            b' ' => out.push('+'),
-            _ => write!(out, "%{byte:02X}").expect("a string takes it"),
-        }
-        out
-    });
+    let escaped = |text: &str| {
+        text.bytes().fold(String::new(), |mut out, byte| {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' => out.push(char::from(byte)),
+                b' ' => out.push('+'),
+                _ => write!(out, "%{byte:02X}").expect("a string takes it"),
+            }
+            out
+        })
+    };
     let pairs = pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
     pairs.collect::<Vec<_>>().join("&")
 }
