@@ -271,7 +271,7 @@ mod tests {
         let active = Active {
             ruleset,
             webhooks: Arc::default(),
-            loaded_at: crate::model::Timestamp::default(),
+            loaded_at: Timestamp::default(),
             fingerprint: String::new(),
             problems: Vec::new(),
             stale: false,
@@ -279,7 +279,7 @@ mod tests {
         };
         let request = http::Request::get("/").body(()).unwrap().into_parts().0;
         let exchange = Exchange {
-            at: crate::model::Timestamp::default(),
+            at: Timestamp::default(),
             request: RequestHead::of(&request),
             request_body: CapturedBody::whole(""),
             response: None,
