@@ -97,6 +97,10 @@ fn audit(delivered: &[(u64, u64, String)]) {
             let newest = newest.entry(*id).or_default();
             assert!(*n > *newest, "order {id}: save {n} first came after save {newest}");
             *newest = *n;
+        } else {
+            // The result of an older one is on disk before the next goes out: it cannot come again after it.
+            let newest = newest.get(id).copied().unwrap_or_default();
+            assert!(*n == newest, "order {id}: save {n} came again after save {newest}");
         }
     }
 }
