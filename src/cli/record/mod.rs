@@ -119,6 +119,7 @@ fn tell(args: &RecordArgs, end: End, missed: Option<u64>, exchanges: usize, byte
         End::Interrupted => String::new(),
         End::Time(time) => format!(" after {time:?}"),
         End::Full => ": the file is as large as --max allows".to_owned(),
+        End::Process if missed.is_some() => ": the process stopped".to_owned(),
         End::Process => ": the process has gone".to_owned(),
     };
     let all = count(exchanges, "exchange");

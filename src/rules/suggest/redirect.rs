@@ -118,8 +118,8 @@ impl<'s> Judged<'s> {
             self.refused.extend(back);
         } else if !on.is_empty() || self.refused.is_empty() {
             self.doubts.push(format!(
-                "{of} led back to the very address of the form, as refusals do in many shops: look whether the page that \
-                 follows says that it was done, and read that with a `wait` and its `find`"
+                "{of} led back to the very address of the form, as refusals do in many shops: if the page that follows has \
+                 a box of success or error, let [flash] with `page` and `flash = \"success\"` tell them apart"
             ));
         }
     }

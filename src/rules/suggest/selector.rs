@@ -76,6 +76,7 @@ pub(super) enum Want {
     Is(String),
     Not(String),
     Present,
+    Absent,
 }
 
 /// One selecting field.
@@ -108,6 +109,7 @@ impl Selector {
             Want::Is(value) => string(value),
             Want::Not(value) => format!("{{ not = {} }}", string(value)),
             Want::Present => "true".to_owned(),
+            Want::Absent => "false".to_owned(),
         };
         format!("{root}.{} = {value}", key(&self.name))
     }
@@ -118,7 +120,7 @@ impl Selector {
             Want::Is(_) if self.place == Place::Override => None,
             Want::Is(value) => Some(value),
             Want::Present => Some(&self.name),
-            Want::Not(_) => None,
+            Want::Not(_) | Want::Absent => None,
         }
     }
 
@@ -160,10 +162,13 @@ pub(super) fn is_word(value: &str) -> bool {
         && !value.split(['/', '.', '-', ':', '|']).any(is_token)
 }
 
-/// The fields of a front controller that one request has.
+/// The fields of a front controller, as one request has them: where it has not, that is what tells it from the others.
 pub(super) fn routed(sample: &Sample, routers: &[String]) -> Vec<Selector> {
-    let value = |name: &String| Some(Selector::is(Place::Query, name, field(&sample.query, name)?));
-    routers.iter().filter_map(value).collect()
+    let value = |name: &String| match field(&sample.query, name) {
+        Some(value) => Selector::is(Place::Query, name, value),
+        None => Selector { place: Place::Query, name: name.clone(), want: Want::Absent },
+    };
+    routers.iter().map(value).collect()
 }
 
 /// The selecting fields one request shows by their names.

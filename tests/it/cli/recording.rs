@@ -82,6 +82,8 @@ async fn traffic_is_recorded_without_secrets_and_becomes_a_case() {
     for child in [all, posts, raw] {
         assert_eq!(ended(child).await, Some(0));
     }
+    assert!(!text.contains("ended"), "{text}");
+    let text = fs::read_to_string(bench.path("all.jsonl")).unwrap();
     let mut lines = text.lines();
     let head: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
     assert!(head["shopbell"]["redacted"][0] == "cookies" && head["shopbell"]["raw"] == false, "{head}");
@@ -145,7 +147,9 @@ async fn recordings_end_by_size_by_time_and_with_the_process() {
     );
     assert_eq!(ended(long).await, Some(0));
     let log = fs::read_to_string(bench.path("long.jsonl.log")).unwrap();
-    assert!(log.contains("the process stopped; 0 exchanges missed"), "{log}");
+    assert!(log.contains("the process stopped") && !log.contains("missed"), "{log}");
+    let long = fs::read_to_string(bench.path("long.jsonl")).unwrap();
+    assert!(long.ends_with("{\"shopbell\":{\"ended\":true,\"missed\":0}}\n"), "{long}");
     let said = said(&bench, &["record", "--out", "none.jsonl"]).await;
     assert!(said.starts_with("exit 1\n") && said.contains("no shopbell runs on the data directory"), "{said}");
     for odd in [&["--for", "x"][..], &["--max", "5"]] {

@@ -1,6 +1,7 @@
 //! What can be told of an expression before it runs: a walk over MiniJinja's syntax tree. The only file that knows that
 //! tree, which has no promise of stability.
 
+mod dashed;
 mod kinds;
 mod paths;
 mod syntax;
@@ -67,6 +68,9 @@ impl Walk<'_> {
             }
             Expr::UnaryOp(unary) => self.expr(&unary.expr, matches!(unary.op, UnaryOpKind::Not)),
             Expr::BinOp(op) => {
+                if let Some(fault) = dashed::dashed(self.source, expr) {
+                    return self.found.faults.push(fault);
+                }
                 let logic = matches!(op.op, BinOpKind::ScAnd | BinOpKind::ScOr);
                 self.expr(&op.left, truth && logic);
                 self.expr(&op.right, truth && logic);

@@ -26,6 +26,7 @@ fn sound_expressions_have_no_faults() {
         "location.params.id is defined",
         "form.price[form.id | first] | money == '1.00'",
         "[1, 2][0] == 1",
+        "json.a-json.b == 1",
         "form.qty | int * form.price | float > 10",
         "json.price * 100 == 5",
         "response.json.items | map(attribute='id') | list",
@@ -45,6 +46,16 @@ fn faults_name_the_place_and_the_cure() {
         ("knwon('a', 1)", "0..5 unknown function `knwon` (did you mean `known`?)"),
         ("money(form.x)", "0..5 `money` is a filter, not a function (write `value | money`)"),
         ("item.id == 'a'", "0..4 `item` is known only where the rule has `for_each` (add `for_each = \"…\"`)"),
+        (
+            "query.remove-item",
+            "0..17 `query.remove-item` is a subtraction (a name with a dash stands in brackets: write \
+             `query['remove-item']`; a subtraction takes spaces)",
+        ),
+        (
+            "form.multi-order-status == 'a'",
+            "0..23 `form.multi-order-status` is a subtraction (a name with a dash stands in brackets: write \
+             `form['multi-order-status']`; a subtraction takes spaces)",
+        ),
         ("location.qery.a == 'b'", "9..13 `location` has no `qery` (did you mean `location.query`?)"),
         (
             "form.a == 10",

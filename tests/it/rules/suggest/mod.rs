@@ -8,7 +8,7 @@ use shopbell::rules::suggest::{Suggester, Suggestion};
 use shopbell::rules::{Replay, ReplayedEvent};
 
 use super::{Seen, load_text, rendered, ruleset};
-use shops::{ADMIN, FORM, FRONT, PATHS, Row};
+use shops::{ADMIN, FORM, FRONT, PATHS, ROUTED, Row};
 
 /// Values of the recording that no proposal may hold.
 const PRIVATE: &[&str] = &[
@@ -92,17 +92,25 @@ fn what_is_certain_derives_what_happened() {
         "13 action.wc_customer_login_failed email=zoe@example.org",
     ];
     assert_eq!(events(PATHS), paths, "{}", suggest(PATHS).text);
+    let routed = [
+        "2 customer.created email=zoe@example.org",
+        "8 product.created name=Jasmine",
+        "10 product.deleted 7001",
+        "11 coupon.deleted 8101",
+    ];
+    assert_eq!(events(ROUTED), routed, "{}", suggest(ROUTED).text);
 }
 
 #[test]
 fn proposals_say_what_they_rest_on() {
     insta::assert_snapshot!("suggest_front", suggest(FRONT).text);
     insta::assert_snapshot!("suggest_paths", suggest(PATHS).text);
+    insta::assert_snapshot!("suggest_routed", suggest(ROUTED).text);
 }
 
 #[test]
 fn nothing_recorded_leaks_and_the_same_comes_out_twice() {
-    for rows in [FRONT, PATHS] {
+    for rows in [FRONT, PATHS, ROUTED] {
         let text = suggest(rows).text;
         for value in PRIVATE {
             assert!(!text.contains(value), "{value} in\n{text}");
@@ -124,6 +132,14 @@ fn refusals_of_the_recording_are_told() {
             .as_slice(),
         ),
         (PATHS, &["not done once (line 1): status 400", "every answer is a page with status 200"]),
+        (
+            ROUTED,
+            &[
+                "line 16 led back to the empty form: taken as refused",
+                "line 17 led back to the very address of the form",
+                "regex = 'cart_order_id=(\\d[\\d-]*)'",
+            ],
+        ),
     ] {
         let text = suggest(rows).text;
         // Comments wrap anywhere.
