@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::exchange::{FieldPath, Reading};
 
 use super::super::matching::texts_at;
-use super::super::rule::{EventRule, Matcher, Subject};
+use super::super::rule::{Condition, EventRule, Subject};
+use super::by_field::{ByField, Wanted, rarest};
 
 /// The rules at one end of the tree for one method.
 #[derive(Debug, Default)]
@@ -16,22 +17,12 @@ pub(super) struct Bucket {
     always: Vec<u32>,
     /// By the request's host.
     hosts: HashMap<String, Vec<u32>>,
-    /// By query field: under the field's top name, so that a request asks only for names it has.
-    fields: HashMap<String, Vec<Field>>,
+    /// By query field.
+    query: ByField,
 }
 
-#[derive(Debug)]
-struct Field {
-    path: FieldPath,
-    values: HashMap<String, Vec<u32>>,
-}
-
-/// A literal a rule can be found by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Selector {
-    Host,
-    Query(FieldPath),
-}
+/// Where a literal stands: a query field, else the host.
+type Place<'r> = Option<&'r FieldPath>;
 
 impl Bucket {
     /// Puts a rule in.
@@ -41,43 +32,25 @@ impl Bucket {
         }
     }
 
-    /// Chooses for each rule the literal with the most different values among its neighbours.
+    /// Chooses for each rule the literal that it shares with the fewest of its neighbours.
     pub(super) fn settle(&mut self, events: &[EventRule]) {
         let pending = std::mem::take(&mut self.pending);
         let literals: Vec<_> =
             pending.iter().map(|rule| events.get(*rule as usize).map_or(Vec::new(), literals)).collect();
-        let mut spread: Vec<(Selector, Vec<&String>)> = Vec::new();
-        for (selector, texts) in literals.iter().flatten() {
-            let at = spread.iter().position(|(known, _)| known == selector).unwrap_or_else(|| {
-                spread.push((selector.clone(), Vec::new()));
-                spread.len() - 1
-            });
-            spread[at].1.extend(*texts);
+        let mut crowds: HashMap<(Place<'_>, Option<&str>), usize> = HashMap::new();
+        for (place, wanted) in literals.iter().flatten() {
+            wanted.keys().for_each(|key| *crowds.entry((*place, key)).or_default() += 1);
         }
-        for (_, texts) in &mut spread {
-            texts.sort_unstable();
-            texts.dedup();
-        }
+        let crowd = |(place, wanted): &(Place<'_>, Wanted<'_>)| {
+            wanted.keys().map(|key| crowds.get(&(*place, key)).copied().unwrap_or(0)).sum()
+        };
         for (rule, literals) in pending.iter().zip(&literals) {
-            let width = |selector: &Selector| {
-                spread.iter().find(|(known, _)| known == selector).map_or(0, |(_, all)| all.len())
-            };
-            match literals.iter().max_by_key(|(selector, _)| width(selector)) {
+            match rarest(literals.iter().copied(), crowd) {
                 None => self.always.push(*rule),
-                Some((Selector::Host, texts)) => {
-                    for text in *texts {
-                        self.hosts.entry(text.clone()).or_default().push(*rule);
-                    }
-                }
-                Some((Selector::Query(path), texts)) => {
-                    let top = path.parts.first().cloned().unwrap_or_default();
-                    let fields = self.fields.entry(top).or_default();
-                    let at = fields.iter().position(|field| field.path == *path).unwrap_or_else(|| {
-                        fields.push(Field { path: path.clone(), values: HashMap::new() });
-                        fields.len() - 1
-                    });
-                    for text in *texts {
-                        fields[at].values.entry(text.clone()).or_default().push(*rule);
+                Some((Some(path), wanted)) => self.query.add(path, wanted, *rule),
+                Some((None, wanted)) => {
+                    for text in wanted.keys().flatten() {
+                        self.hosts.entry(text.to_owned()).or_default().push(*rule);
                     }
                 }
             }
@@ -90,34 +63,28 @@ impl Bucket {
         if !self.hosts.is_empty() {
             found.extend(self.hosts.get(&reading.exchange().request.host()).into_iter().flatten());
         }
-        if self.fields.is_empty() {
+        if self.query.is_empty() {
             return;
         }
         let query = reading.query();
         if query.damage().is_some() {
             // A field may be among those that were left out: none can be ruled out by its absence.
-            let all = self.fields.values().flatten().flat_map(|field| field.values.values().flatten());
-            found.extend(all);
-            return;
-        }
-        let Some(tree) = query.tree().as_object() else { return };
-        for field in tree.keys().filter_map(|name| self.fields.get(name)).flatten() {
-            let texts = texts_at(query, &field.path);
-            found.extend(texts.iter().filter_map(|text| field.values.get(text)).flatten());
+            found.extend(self.query.all());
+        } else if let Some(tree) = query.tree().as_object() {
+            self.query.find(tree, |path| texts_at(query, path), |rule| found.push(rule));
         }
     }
 }
 
-/// The literals of a rule's own conditions that a request's head decides.
-fn literals(rule: &EventRule) -> Vec<(Selector, &Vec<String>)> {
-    let literal = |condition: &'_ super::super::rule::Condition| match &condition.subject {
-        Subject::Host => Some(Selector::Host),
-        Subject::Query(path) if !path.parts.is_empty() => Some(Selector::Query(path.clone())),
+/// What the head of a request must hold for a rule's own conditions.
+fn literals(rule: &EventRule) -> Vec<(Place<'_>, Wanted<'_>)> {
+    rule.conditions.iter().filter_map(literal).collect()
+}
+
+fn literal(condition: &Condition) -> Option<(Place<'_>, Wanted<'_>)> {
+    match (&condition.subject, Wanted::of(condition)?) {
+        (Subject::Host, wanted @ Wanted::OneOf(_)) => Some((None, wanted)),
+        (Subject::Query(path), wanted) if !path.parts.is_empty() => Some((Some(path), wanted)),
         _ => None,
-    };
-    let conditions = rule.conditions.iter().filter_map(|condition| match &condition.matcher {
-        Matcher::OneOf(texts) => Some((literal(condition)?, texts)),
-        _ => None,
-    });
-    conditions.collect()
+    }
 }

@@ -1,71 +1,132 @@
-//! The literal form field that keeps most rules away from an exchange: read once, compared once for each candidate.
+//! What of a body keeps most rules away from an exchange: a form field, a value in JSON, a root field of GraphQL. Read
+//! once, whatever the number of rules.
 
-use crate::exchange::FieldPath;
+use std::collections::HashMap;
 
-use super::super::matching::{Sight, form_texts};
-use super::super::rule::{Condition, EventRule, Matcher, Subject};
+use serde_json::Value;
 
-/// For each rule the form field and texts without which it cannot match.
+use crate::exchange::{FieldPath, Part};
+
+use super::super::matching::{Sight, json_texts, texts_at};
+use super::super::rule::{Condition, EventRule, Subject};
+use super::by_field::{ByField, Wanted, rarest};
+
+/// Rules by that without which they cannot match.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
-    paths: Vec<FieldPath>,
-    /// By rule: index of the path, and its texts in order.
-    rules: Vec<Option<(usize, Vec<String>)>>,
+    form: ByField,
+    json: ByField,
+    /// By the name of a root field.
+    graphql: HashMap<String, Vec<u32>>,
+    /// By rule: whether it is in one of them.
+    gated: Vec<bool>,
 }
+
+/// What a rule can be found by.
+#[derive(Clone, Debug)]
+enum Gate<'r> {
+    Form(&'r FieldPath, Wanted<'r>),
+    Json(FieldPath, Wanted<'r>),
+    Graphql(&'r [String]),
+}
+
+/// A gate's kind, its place and one value.
+type Key<'g> = (u8, &'g [String], bool, Option<&'g str>);
 
 impl Gates {
-    /// Chooses for each rule, of the form literals it has, the one whose field has the most different values in the set.
+    /// Chooses for each rule, of the gates it has, the one that it shares with the fewest rules.
     pub(super) fn build(events: &[EventRule]) -> Self {
-        let mut paths: Vec<FieldPath> = Vec::new();
-        let mut spread: Vec<Vec<&String>> = Vec::new();
-        for (path, texts) in events.iter().flat_map(literals) {
-            let at = paths.iter().position(|known| known == path).unwrap_or_else(|| {
-                paths.push(path.clone());
-                spread.push(Vec::new());
-                paths.len() - 1
-            });
-            spread[at].extend(texts);
+        let all: Vec<Vec<Gate<'_>>> = events.iter().map(gates).collect();
+        let mut crowds: HashMap<Key<'_>, usize> = HashMap::new();
+        for key in all.iter().flatten().flat_map(Gate::keys) {
+            *crowds.entry(key).or_default() += 1;
         }
-        for texts in &mut spread {
-            texts.sort_unstable();
-            texts.dedup();
+        let crowd = |gate: &&Gate<'_>| gate.keys().iter().map(|key| crowds.get(key).copied().unwrap_or(0)).sum();
+        let mut built = Self::default();
+        for (rule, choices) in (0_u32..).zip(&all) {
+            let gate = rarest(choices, crowd);
+            built.gated.push(gate.is_some());
+            match gate {
+                Some(Gate::Form(path, wanted)) => built.form.add(path, *wanted, rule),
+                Some(Gate::Json(path, wanted)) => built.json.add(path, *wanted, rule),
+                Some(Gate::Graphql(names)) => {
+                    names.iter().for_each(|name| built.graphql.entry(name.clone()).or_default().push(rule));
+                }
+                None => {}
+            }
         }
-        let gate = |event: &EventRule| {
-            let numbered = literals(event).filter_map(|(path, texts)| {
-                let at = paths.iter().position(|known| known == path)?;
-                Some((at, texts))
-            });
-            numbered.max_by_key(|(at, _)| spread[*at].len()).map(|(at, texts)| {
-                let mut texts = texts.clone();
-                texts.sort_unstable();
-                (at, texts)
-            })
-        };
-        let rules = events.iter().map(gate).collect();
-        Self { paths, rules }
+        built
     }
 
-    /// Those of `rules` whose form literal stands in the exchange, and those without one. A form that is cut or cannot be
-    /// read keeps nobody out.
+    /// Those of `rules` whose gate the exchange passes, and those without one. A body that is cut or cannot be read keeps
+    /// nobody out.
     pub(super) fn past(&self, sight: &Sight<'_>, rules: &[u32]) -> Vec<u32> {
-        let mut read: Vec<Option<Option<Vec<String>>>> = vec![None; self.paths.len()];
-        let mut passes = |rule: u32| {
-            let Some(Some((at, texts))) = self.rules.get(rule as usize) else { return true };
-            let (Some(slot), Some(path)) = (read.get_mut(*at), self.paths.get(*at)) else { return true };
-            match slot.get_or_insert_with(|| form_texts(sight.reading, path).ok()) {
-                Some(found) => found.iter().any(|text| texts.binary_search(text).is_ok()),
-                None => true,
+        let gated = |rule: u32| self.gated.get(rule as usize).copied().unwrap_or(false);
+        if !rules.iter().any(|rule| gated(*rule)) {
+            return rules.to_vec();
+        }
+        let mut passes = vec![false; self.gated.len()];
+        let mut pass = |rule: u32| {
+            if let Some(passes) = passes.get_mut(rule as usize) {
+                *passes = true;
             }
         };
-        rules.iter().copied().filter(|rule| passes(*rule)).collect()
+        if !self.form.is_empty() {
+            match sight.reading.form() {
+                Part::Is(form) if form.damage().is_none() => {
+                    if let Some(tree) = form.tree().as_object() {
+                        self.form.find(tree, |path| texts_at(form, path), &mut pass);
+                    }
+                }
+                Part::NotThis => {}
+                Part::Is(_) | Part::Damaged(_) => self.form.all().for_each(&mut pass),
+            }
+        }
+        if !self.json.is_empty() {
+            match sight.reading.json() {
+                Part::Is(Value::Object(tree)) => self.json.find(tree, |path| json_texts(tree, &path.parts), &mut pass),
+                // Below a list the first key of a path is a number.
+                Part::Is(_) | Part::Damaged(_) => self.json.all().for_each(&mut pass),
+                Part::NotThis => {}
+            }
+        }
+        if !self.graphql.is_empty() {
+            match sight.operations().names() {
+                Some(names) => {
+                    let rules = names.iter().filter_map(|name| self.graphql.get(*name)).flatten();
+                    rules.copied().for_each(&mut pass);
+                }
+                None => self.graphql.values().flatten().copied().for_each(&mut pass),
+            }
+        }
+        let stays = |rule: &u32| !gated(*rule) || passes.get(*rule as usize).copied().unwrap_or(true);
+        rules.iter().copied().filter(stays).collect()
     }
 }
 
-fn literals(event: &EventRule) -> impl Iterator<Item = (&FieldPath, &Vec<String>)> {
-    event.conditions.iter().filter_map(|Condition { subject, matcher, .. }| match (subject, matcher) {
-        (Subject::Form(path), Matcher::OneOf(texts)) if !path.parts.is_empty() => Some((path, texts)),
+impl Gate<'_> {
+    fn keys(&self) -> Vec<Key<'_>> {
+        match self {
+            Self::Form(path, wanted) => wanted.keys().map(|key| (0, &*path.parts, path.list, key)).collect(),
+            Self::Json(path, wanted) => wanted.keys().map(|key| (1, &*path.parts, false, key)).collect(),
+            Self::Graphql(names) => names.iter().map(|name| (2, &[][..], false, Some(name.as_str()))).collect(),
+        }
+    }
+}
+
+fn gates(event: &EventRule) -> Vec<Gate<'_>> {
+    let graphql = event.graphql.iter().map(|graphql| Gate::Graphql(&graphql.fields));
+    event.conditions.iter().filter_map(gate).chain(graphql).collect()
+}
+
+fn gate(condition: &Condition) -> Option<Gate<'_>> {
+    match (&condition.subject, Wanted::of(condition)?) {
+        (Subject::Form(path), wanted) if !path.parts.is_empty() => Some(Gate::Form(path, wanted)),
+        (Subject::Json(path), wanted) if !path.is_empty() => {
+            Some(Gate::Json(FieldPath { parts: path.clone(), list: false }, wanted))
+        }
         _ => None,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +165,7 @@ mod tests {
         };
         assert_eq!(past(CapturedBody::whole("kind=same&action=do-7")), [7]);
         assert_eq!(past(CapturedBody::whole("kind=same")), [0_u32; 0]);
+        assert_eq!(past(CapturedBody::whole("{}")), [0_u32; 0]);
         let cut =
             CapturedBody { damage: Some(crate::exchange::Damage::Cut), ..CapturedBody::whole("kind=same&action=do") };
         assert_eq!(past(cut).len(), 300);

@@ -1,7 +1,9 @@
 //! Which rules a request head may match: a path trie that returns all matches, then the most selective literal query or
 //! form key, so that a thousand rules cost an exchange little more than ten.
 
+mod alike;
 mod bucket;
+mod by_field;
 mod gates;
 mod needs;
 mod trie;
@@ -15,6 +17,7 @@ use super::matching::{Sight, Stage, Truth, decide, table};
 use super::open_waits::{Awaiting, OpenWaits};
 use super::path::segments;
 use super::rule::{EventRule, RuleKind, Ruleset};
+use alike::Alike;
 use bucket::Bucket;
 use gates::Gates;
 use needs::Needs;
@@ -25,7 +28,10 @@ use trie::Trie;
 pub struct Index {
     paths: Trie<Vec<(Method, Bucket)>>,
     gates: Gates,
+    alike: Alike,
     needs: Vec<Needs>,
+    /// The first rule that is what a wait waits for; those behind it are too.
+    first_wait: u32,
 }
 
 /// Rules that may still match an exchange: indexes into [`Ruleset::events`], ascending.
@@ -66,10 +72,12 @@ impl Index {
         }
         paths.ends_mut().flatten().for_each(|(_, bucket)| bucket.settle(events));
         let needs = events.iter().map(|event| Needs::of(event, expressions)).collect();
-        Self { paths, gates: Gates::build(events), needs }
+        let waits = (0_u32..).zip(events).find(|(_, event)| matches!(event.stateful.kind, RuleKind::Wait { .. }));
+        let first_wait = waits.map_or(u32::MAX, |(number, _)| number);
+        Self { paths, gates: Gates::build(events), alike: Alike::build(events), needs, first_wait }
     }
 
-    /// Candidates whose literal form field stands in the exchange, and those without one.
+    /// Candidates that what the request's body says does not rule out.
     pub(super) fn past_gates(&self, sight: &Sight<'_>, candidates: &Candidates) -> Vec<u32> {
         self.gates.past(sight, &candidates.rules)
     }
@@ -101,8 +109,8 @@ impl Ruleset {
     /// Drops the rules that this response's status and headers rule out.
     pub fn narrow(&self, candidates: &mut Candidates, request: &RequestHead, response: &ResponseHead) -> Need {
         let status = response.status.as_u16();
-        let fits = |rule: &u32| self.events.get(*rule as usize).is_some_and(|event| event.status.contains(status));
-        candidates.rules.retain(fits);
+        let fits = |rule: u32| self.events.get(rule as usize).is_some_and(|event| event.status.contains(status));
+        self.index.alike.retain(&mut candidates.rules, fits);
         if candidates.rules.iter().any(|rule| self.index.needs(*rule).head) {
             let reading = self.reading_of(request, Some(response));
             let rules = std::mem::take(&mut candidates.rules);
@@ -140,7 +148,7 @@ impl Ruleset {
                 RuleKind::FlashPage => Some(Awaiting::Messages),
             }
         };
-        if !rules.iter().any(|rule| waits(rule).is_some()) {
+        if rules.last().is_none_or(|last| *last < self.index.first_wait) {
             return;
         }
         let keys = if open.is_empty() { Vec::new() } else { self.request_keys(head) };
@@ -150,11 +158,11 @@ impl Ruleset {
     /// Those rules that do not fail by what is seen so far.
     fn left(&self, mut rules: Vec<u32>, reading: &Reading, stage: Stage) -> Option<Candidates> {
         let sight = Sight::new(reading, self.flash.as_ref());
-        let stays = |rule: &u32| {
-            let event = self.events.get(*rule as usize);
+        let stays = |rule: u32| {
+            let event = self.events.get(rule as usize);
             event.is_some_and(|event| decide(event, sight.scene_of(stage, event)).0 != Truth::Fails)
         };
-        rules.retain(stays);
+        self.index.alike.retain(&mut rules, stays);
         (!rules.is_empty()).then_some(Candidates { rules })
     }
 

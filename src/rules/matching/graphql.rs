@@ -28,6 +28,17 @@ pub(in super::super) struct FieldRun {
     pub(super) value: Arc<Value>,
 }
 
+impl Operations {
+    /// The names of the fields; `None` where they cannot be told.
+    pub(in super::super) fn names(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::Are(runs) => Some(runs.iter().map(|run| run.name.as_str()).collect()),
+            Self::None => Some(Vec::new()),
+            Self::Damaged(_) => None,
+        }
+    }
+}
+
 /// Reads them.
 pub(super) fn operations(reading: &Reading) -> Operations {
     match reading.graphql() {

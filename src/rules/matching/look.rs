@@ -143,12 +143,16 @@ fn json<'a>(body: Part<&'a Value>, path: &[String]) -> Look<'a> {
 }
 
 fn tree<'a>(root: &'a Value, path: &[String]) -> Look<'a> {
-    let below = path.iter().try_fold(root, |value, key| match value {
+    Look::Tree { value: below(root, path).map(Cow::Borrowed), list: false, damage: None }
+}
+
+/// What stands at a path of JSON.
+pub(super) fn below<'a>(root: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(root, |value, key| match value {
         Value::Object(entries) => entries.get(key),
         Value::Array(items) => items.get(key.parse::<usize>().ok()?),
         _ => None,
-    });
-    Look::Tree { value: below.map(Cow::Borrowed), list: false, damage: None }
+    })
 }
 
 fn headers<'a>(headers: &'a HeaderMap, name: &str) -> Look<'a> {

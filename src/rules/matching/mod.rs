@@ -18,7 +18,7 @@ mod nested;
 mod sight;
 mod whole;
 
-use crate::exchange::{Damage, Part, Reading};
+use crate::exchange::Reading;
 
 use super::derive::Note;
 use super::index::Candidates;
@@ -115,24 +115,23 @@ fn missing<'r>(rule: &'r EventRule, sight: &'r Sight<'_>) -> impl Iterator<Item 
     })
 }
 
-/// The texts a form field has, for the index; `Err` where that cannot be said for sure.
-pub(super) fn form_texts(reading: &Reading, path: &crate::exchange::FieldPath) -> Result<Vec<String>, Damage> {
-    let form = match reading.form() {
-        Part::Is(form) => form,
-        Part::NotThis => return Ok(Vec::new()),
-        Part::Damaged(damage) => return Err(damage),
-    };
-    match form.damage() {
-        Some(damage) => Err(damage),
-        None => Ok(texts_at(form, path)),
-    }
-}
-
 /// The texts that a literal is compared with at a path of fields.
 pub(super) fn texts_at(fields: &crate::exchange::Fields, path: &crate::exchange::FieldPath) -> Vec<String> {
     let Some(value) = fields.get(path) else { return Vec::new() };
     match &*value {
         serde_json::Value::Array(items) => items.iter().filter_map(text_of).map(std::borrow::Cow::into_owned).collect(),
         one => text_of(one).map(std::borrow::Cow::into_owned).into_iter().collect(),
+    }
+}
+
+/// The same at a path of JSON.
+pub(super) fn json_texts(tree: &serde_json::Map<String, serde_json::Value>, path: &[String]) -> Vec<String> {
+    let Some((top, below)) = path.split_first() else { return Vec::new() };
+    let found = tree.get(top).and_then(|value| look::below(value, below));
+    match found {
+        Some(serde_json::Value::Array(items)) => {
+            items.iter().filter_map(text_of).map(std::borrow::Cow::into_owned).collect()
+        }
+        found => found.and_then(text_of).map(std::borrow::Cow::into_owned).into_iter().collect(),
     }
 }
