@@ -57,9 +57,11 @@ mod tests {
             ("e", "query.x = '1'\nlocation = '/a'"),
             ("f", "query.x = '1'\nnone = [{ query.y = true }]"),
         ] {
-            write!(text, "[event.{name}]\non = 'POST /x'\ntopic = 'a.b'\nid = 1\n{conditions}\n").expect("a string takes it");
+            write!(text, "[event.{name}]\non = 'POST /x'\ntopic = 'a.b'\nid = 1\n{conditions}\n")
+                .expect("a string takes it");
         }
-        let rules = load(&[SourceFile { path: "a.toml".to_owned(), bytes: text.into_bytes() }]).ruleset.expect("it loads");
+        let rules =
+            load(&[SourceFile { path: "a.toml".to_owned(), bytes: text.into_bytes() }]).ruleset.expect("it loads");
         let mut asked = Vec::new();
         let mut all: Vec<u32> = (0..6).collect();
         rules.index.alike.retain(&mut all, |rule| {
