@@ -46,6 +46,11 @@ impl Builder {
         Self { top: Entries { items, ..Entries::default() }, repeated: false }
     }
 
+    /// Puts the value of a plain name in its place.
+    pub(super) fn insert_top(&mut self, name: String, value: &str) {
+        self.repeated |= self.top.at(name).set(value);
+    }
+
     /// Puts a value in its place. False if the name is too deep; names without a place are passed over.
     pub(super) fn insert(&mut self, path: FieldPath, value: &str) -> bool {
         let FieldPath { parts, list } = path;

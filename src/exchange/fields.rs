@@ -68,6 +68,11 @@ impl FieldPath {
     }
 }
 
+/// Whether a name is one part and no more, which most are.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with(' ') && !name.bytes().any(|byte| matches!(byte, b'[' | 0))
+}
+
 /// A top name as PHP spells it: it cannot hold a dot, a blank or an opening bracket.
 fn variable(name: &str) -> String {
     let odd = |byte: u8| matches!(byte, b'.' | b' ' | b'[');
@@ -99,7 +104,11 @@ impl Fields {
         let mut complete = pairs.len() == sent;
         let mut builder = Builder::for_pairs(pairs.len());
         for (name, value) in &pairs {
-            complete &= builder.insert(FieldPath::parse(name), value);
+            if is_plain(name) {
+                builder.insert_top(variable(name), value);
+            } else {
+                complete &= builder.insert(FieldPath::parse(name), value);
+            }
         }
         let (tree, repeats) = builder.finish();
         let damage = damage.or((!complete).then_some(Damage::TooLarge));
