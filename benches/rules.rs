@@ -1,7 +1,8 @@
 //! Rules: what an exchange costs by how many rules there are, what a typical matched form costs, and what a large page does.
 //!
 //! `cargo bench --bench rules`. Prints the least time of many short samples, which is what the work takes when nothing else
-//! runs; criterion's own figures follow.
+//! runs; criterion's own figures follow. With `PROFILE=save` (or `location`, `many`, `page`) in the environment one of them
+//! runs for five seconds and nothing else, for a profiler.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -17,6 +18,8 @@ use shopbell::rules::{Derived, MemoryState, OpenWaits, Ruleset, SourceFile, load
 const SAMPLES: usize = 2_000;
 /// What a sample lasts at least.
 const SAMPLE: Duration = Duration::from_micros(300);
+/// How long a profiler looks on.
+const PROFILED: Duration = Duration::from_secs(5);
 /// Bytes of the large page.
 const PAGE_BYTES: usize = 200 * 1024;
 
@@ -268,8 +271,21 @@ const APART: [(&str, &str); 6] = [
     ("form fields being there", "form.do_{n} = true"),
 ];
 
-#[expect(clippy::print_stdout, reason = "the least times are the result")]
+#[expect(clippy::print_stdout, clippy::exit, reason = "the least times are the result; a profiler needs no more")]
 fn figures(_: &mut Criterion) {
+    if let Ok(one) = std::env::var("PROFILE") {
+        let run = match one.as_str() {
+            "save" => product_save(),
+            "location" => id_from_location(),
+            "many" => many(1_000, "form.action = \"do-{n}\""),
+            _ => page(3),
+        };
+        let start = Instant::now();
+        while start.elapsed() < PROFILED {
+            black_box(run.once());
+        }
+        std::process::exit(0);
+    }
     for (name, condition) in APART {
         let [few, much] = [10, 1_000].map(|count| many(count, condition).least());
         let ratio = much.as_secs_f64() / few.as_secs_f64();

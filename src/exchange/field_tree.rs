@@ -2,14 +2,21 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::fields::is_number;
 use super::{FieldPath, Fields};
+
+/// Names for which there is room from the start.
+const ROOM: usize = 64;
 
 /// The tree while it grows: the top level is a map like any below.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     top: Entries,
+    /// Some plain name came more than once.
+    repeated: bool,
 }
 
 /// A PHP value: text, or an array, which stays a list for as long as nobody names a key.
@@ -24,31 +31,43 @@ enum Node {
     Map(Box<Entries>),
 }
 
-/// An ordered map. Keys are kept twice, so that finding one costs no walk.
+/// An ordered map.
 #[derive(Debug, Default)]
 struct Entries {
-    items: Vec<(String, Node)>,
-    places: HashMap<String, usize>,
+    items: IndexMap<String, Node>,
     /// The number `[]` takes next: the highest so far and one. `None`: there is no higher.
     next: Option<i64>,
 }
 
 impl Builder {
+    /// Ready for about so many pairs.
+    pub(super) fn for_pairs(pairs: usize) -> Self {
+        let items = IndexMap::with_capacity(pairs.min(ROOM));
+        Self { top: Entries { items, ..Entries::default() }, repeated: false }
+    }
+
+    /// Puts the value of a plain name in its place.
+    pub(super) fn insert_top(&mut self, name: String, value: &str) {
+        self.repeated |= self.top.at(name).set(value);
+    }
+
     /// Puts a value in its place. False if the name is too deep; names without a place are passed over.
-    pub(super) fn insert(&mut self, path: &FieldPath, value: &str) -> bool {
-        let Some((top, below)) = path.parts.split_first() else { return true };
-        if below.len() + usize::from(path.list) > Fields::MAX_DEPTH {
+    pub(super) fn insert(&mut self, path: FieldPath, value: &str) -> bool {
+        let FieldPath { parts, list } = path;
+        if parts.len() + usize::from(list) > Fields::MAX_DEPTH + 1 {
             return false;
         }
-        let mut node = self.top.at(top);
-        for part in below {
+        let mut parts = parts.into_iter();
+        let Some(top) = parts.next() else { return true };
+        let mut node = Some(self.top.at(top));
+        for part in parts {
             node = if part.is_empty() { node.and_then(Node::append) } else { node.and_then(|node| node.at(part)) };
         }
-        if path.list {
+        if list {
             node = node.and_then(Node::append);
         }
         if let Some(node) = node {
-            node.set(value);
+            self.repeated |= node.set(value);
         }
         true
     }
@@ -56,8 +75,10 @@ impl Builder {
     /// The tree as JSON, and every list of values of a plain name that came more than once.
     pub(super) fn finish(self) -> (Value, HashMap<Vec<String>, Value>) {
         let mut repeats = HashMap::new();
-        let tree = self.top.finish(&mut Vec::new(), &mut repeats);
-        (tree, repeats)
+        if self.repeated {
+            self.top.repeats(&mut Vec::new(), &mut repeats);
+        }
+        (self.top.finish(), repeats)
     }
 }
 
@@ -68,8 +89,8 @@ impl Node {
     }
 
     /// The element `key`; text gives way to an array, a list becomes a map.
-    fn at(&mut self, key: &str) -> Option<&mut Self> {
-        self.become_map()?.at(key)
+    fn at(&mut self, key: String) -> Option<&mut Self> {
+        Some(self.become_map()?.at(key))
     }
 
     /// A new last element; text gives way to a list. `None` where PHP has no number left.
@@ -84,7 +105,7 @@ impl Node {
             }
             Self::Map(entries) => {
                 let number = entries.next?;
-                entries.at(&number.to_string())
+                Some(entries.at(number.to_string()))
             }
             Self::Text { .. } => None,
         }
@@ -96,9 +117,7 @@ impl Node {
             Self::List(list) => {
                 let mut entries = Box::new(Entries::new());
                 for (number, node) in std::mem::take(list).into_iter().enumerate() {
-                    if let Some(place) = entries.at(&number.to_string()) {
-                        *place = node;
-                    }
+                    *entries.at(number.to_string()) = node;
                 }
                 *self = Self::Map(entries);
             }
@@ -107,26 +126,35 @@ impl Node {
         if let Self::Map(entries) = self { Some(entries) } else { None }
     }
 
-    /// The last value wins; a former text is remembered as an earlier one.
-    fn set(&mut self, text: &str) {
+    /// The last value wins; a former text is remembered as an earlier one. Whether there was one.
+    fn set(&mut self, text: &str) -> bool {
+        if let Self::Text { value, earlier } = self {
+            earlier.push(std::mem::replace(value, text.to_owned()));
+            return true;
+        }
+        *self = Self::Text { value: text.to_owned(), earlier: Vec::new() };
+        false
+    }
+
+    fn repeats<'a>(&'a self, path: &mut Vec<&'a str>, repeats: &mut HashMap<Vec<String>, Value>) {
         match self {
-            Self::Text { value, earlier } => earlier.push(std::mem::replace(value, text.to_owned())),
-            Self::List(_) | Self::Map(_) => *self = Self::Text { value: text.to_owned(), earlier: Vec::new() },
+            Self::Text { earlier, .. } if earlier.is_empty() => {}
+            Self::Text { value, earlier } => {
+                let path = path.iter().map(|part| (*part).to_owned()).collect();
+                let all = earlier.iter().chain([value]).map(|text| Value::from(text.as_str())).collect();
+                repeats.insert(path, all);
+            }
+            // What is appended never meets a second value of its own, so no path leads through a list.
+            Self::List(list) => list.iter().for_each(|node| node.repeats(path, repeats)),
+            Self::Map(entries) => entries.repeats(path, repeats),
         }
     }
 
-    fn finish(self, path: &mut Vec<String>, repeats: &mut HashMap<Vec<String>, Value>) -> Value {
+    fn finish(self) -> Value {
         match self {
-            Self::Text { value, earlier } => {
-                if !earlier.is_empty() {
-                    let all = earlier.into_iter().chain([value.clone()]).map(Value::String).collect();
-                    repeats.insert(path.clone(), all);
-                }
-                Value::String(value)
-            }
-            // What is appended never meets a second value of its own, so no path leads through a list.
-            Self::List(list) => list.into_iter().map(|node| node.finish(path, repeats)).collect(),
-            Self::Map(entries) => entries.finish(path, repeats),
+            Self::Text { value, .. } => Value::String(value),
+            Self::List(list) => list.into_iter().map(Self::finish).collect(),
+            Self::Map(entries) => entries.finish(),
         }
     }
 }
@@ -136,37 +164,28 @@ impl Entries {
         Self { next: Some(0), ..Self::default() }
     }
 
-    fn at(&mut self, key: &str) -> Option<&mut Node> {
-        let place = if let Some(place) = self.places.get(key) {
-            *place
-        } else {
-            let place = self.items.len();
-            self.places.insert(key.to_owned(), place);
-            self.items.push((key.to_owned(), Node::fresh()));
-            self.count(key);
-            place
-        };
-        self.items.get_mut(place).map(|(_, node)| node)
-    }
-
-    /// Keys that PHP takes for integers move the next number on.
-    fn count(&mut self, key: &str) {
-        let number = key.parse::<i64>().ok().filter(|number| *number >= 0 && number.to_string() == *key);
+    fn at(&mut self, key: String) -> &mut Node {
+        // Keys that PHP takes for integers move the next number on.
+        let number = if is_number(&key) { key.parse::<i64>().ok() } else { None };
         if let (Some(number), Some(next)) = (number, self.next)
             && number >= next
         {
             self.next = number.checked_add(1);
         }
+        self.items.entry(key).or_insert_with(Node::fresh)
     }
 
-    fn finish(self, path: &mut Vec<String>, repeats: &mut HashMap<Vec<String>, Value>) -> Value {
-        let mut map = Map::with_capacity(self.items.len());
-        for (key, node) in self.items {
-            path.push(key.clone());
-            let value = node.finish(path, repeats);
+    fn repeats<'a>(&'a self, path: &mut Vec<&'a str>, repeats: &mut HashMap<Vec<String>, Value>) {
+        for (key, node) in &self.items {
+            path.push(key);
+            node.repeats(path, repeats);
             path.pop();
-            map.insert(key, value);
         }
+    }
+
+    fn finish(self) -> Value {
+        let mut map = Map::with_capacity(self.items.len());
+        map.extend(self.items.into_iter().map(|(key, node)| (key, node.finish())));
         Value::Object(map)
     }
 }

@@ -2,15 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::Damage;
 use super::field_tree::Builder;
 
-/// Fields of a query or form: the ordered flat list as sent, and the tree PHP would make of it.
+/// Fields of a query or form: the ordered flat list as sent, and the tree PHP would make of it. A clone shares them.
 #[derive(Clone, Debug)]
-pub struct Fields {
+pub struct Fields(Arc<Kept>);
+
+#[derive(Debug)]
+struct Kept {
     pairs: Vec<(String, String)>,
     tree: Value,
     /// All values of names that came more than once without brackets: the tree holds only the last.
@@ -64,14 +68,21 @@ impl FieldPath {
     }
 }
 
+/// Whether a name is one part and no more, which most are.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with(' ') && !name.bytes().any(|byte| matches!(byte, b'[' | 0))
+}
+
 /// A top name as PHP spells it: it cannot hold a dot, a blank or an opening bracket.
 fn variable(name: &str) -> String {
-    name.replace(['.', ' ', '['], "_")
+    let odd = |byte: u8| matches!(byte, b'.' | b' ' | b'[');
+    if name.bytes().any(odd) { name.replace(['.', ' ', '['], "_") } else { name.to_owned() }
 }
 
 impl Default for Fields {
     fn default() -> Self {
-        Self { pairs: Vec::new(), tree: Value::Object(Map::new()), repeats: HashMap::new(), damage: None }
+        let (pairs, tree, repeats) = (Vec::new(), Value::Object(Map::new()), HashMap::new());
+        Self(Arc::new(Kept { pairs, tree, repeats, damage: None }))
     }
 }
 
@@ -91,33 +102,37 @@ impl Fields {
         pairs.retain(|(name, _)| name.len() <= Fields::MAX_NAME);
         pairs.truncate(Fields::MAX_PAIRS);
         let mut complete = pairs.len() == sent;
-        let mut builder = Builder::default();
+        let mut builder = Builder::for_pairs(pairs.len());
         for (name, value) in &pairs {
-            complete &= builder.insert(&FieldPath::parse(name), value);
+            if is_plain(name) {
+                builder.insert_top(variable(name), value);
+            } else {
+                complete &= builder.insert(FieldPath::parse(name), value);
+            }
         }
         let (tree, repeats) = builder.finish();
         let damage = damage.or((!complete).then_some(Damage::TooLarge));
-        Self { pairs, tree, repeats, damage }
+        Self(Arc::new(Kept { pairs, tree, repeats, damage }))
     }
 
     /// The pairs as sent.
     pub fn pairs(&self) -> &[(String, String)] {
-        &self.pairs
+        &self.0.pairs
     }
 
     /// The tree: an object of strings, objects (numbered keys too) and arrays (`x[]`).
     pub fn tree(&self) -> &Value {
-        &self.tree
+        &self.0.tree
     }
 
     /// What stands at a path; for one that ends in `[]` always an array (empty if nothing is there), whether the values
     /// came with brackets, with keys, or under one plain name repeated.
     pub fn get(&self, path: &FieldPath) -> Option<Cow<'_, Value>> {
-        let found = if path.parts.is_empty() { None } else { lookup(&self.tree, &path.parts) };
+        let found = if path.parts.is_empty() { None } else { lookup(&self.0.tree, &path.parts) };
         if !path.list {
             return found;
         }
-        if let Some(all) = self.repeats.get(&path.parts) {
+        if let Some(all) = self.0.repeats.get(&path.parts) {
             return Some(Cow::Borrowed(all));
         }
         Some(match found {
@@ -132,8 +147,13 @@ impl Fields {
 
     /// Why fields may be missing.
     pub fn damage(&self) -> Option<Damage> {
-        self.damage
+        self.0.damage
     }
+}
+
+/// Whether PHP takes a key for a number: digits without leading zeros.
+pub(super) fn is_number(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_digit()) && (key == "0" || !key.starts_with('0'))
 }
 
 /// Walks down; an empty part goes into every element and gives the list of what is found there.
@@ -151,7 +171,7 @@ fn lookup<'a>(value: &'a Value, parts: &[String]) -> Option<Cow<'a, Value>> {
     let next = match value {
         Value::Object(map) => map.get(first),
         // PHP's keys have no leading zeros, `a[01]` is not `a[1]`.
-        Value::Array(list) => first.parse::<usize>().ok().filter(|n| n.to_string() == *first).and_then(|n| list.get(n)),
+        Value::Array(list) => first.parse::<usize>().ok().filter(|_| is_number(first)).and_then(|n| list.get(n)),
         _ => None,
     };
     lookup(next?, rest)

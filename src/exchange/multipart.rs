@@ -1,5 +1,7 @@
 //! `multipart/form-data`: reading fields, and leaving out what files hold while a body passes.
 
+use std::borrow::Cow;
+
 use encoding_rs::Encoding;
 
 use super::charset::charset_of_label;
@@ -88,10 +90,16 @@ pub(super) fn read_multipart(
     }
     let damage = damage.or((!scanner.closed()).then_some(Damage::Incomplete));
     let damage = damage.or(parts.oversized.then_some(Damage::TooLarge));
-    let mut pairs = read_pairs(&parts.pairs, charset);
-    for (place, label) in &parts.labelled {
-        if let (Some((_, text)), Some((_, bytes))) = (pairs.get_mut(*place), parts.pairs.get(*place)) {
-            *text = label.decode_without_bom_handling(bytes).0.into_owned();
+    let labelled = parts.labelled.iter().filter_map(|(place, label)| {
+        let (_, bytes) = parts.pairs.get(*place)?;
+        Some((*place, label.decode_without_bom_handling(bytes).0.into_owned()))
+    });
+    let labelled: Vec<(usize, String)> = labelled.collect();
+    let pairs = parts.pairs.into_iter().map(|(name, value)| (Cow::Owned(name), Cow::Owned(value)));
+    let mut pairs = read_pairs(pairs.collect(), charset);
+    for (place, text) in labelled {
+        if let Some((_, value)) = pairs.get_mut(place) {
+            *value = text;
         }
     }
     Some(Fields::from_pairs(pairs, damage))

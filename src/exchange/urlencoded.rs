@@ -8,6 +8,9 @@ use percent_encoding::percent_decode;
 use super::charset::charset_of_label;
 use super::{Damage, Fields};
 
+/// Name and value as bytes.
+pub(super) type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
 /// The field by which a form tells its own charset (HTML Standard, "constructing an entry list").
 const CHARSET_FIELD: &str = "_charset_";
 
@@ -18,18 +21,17 @@ pub(super) fn read_urlencoded(raw: &[u8], charset: &'static Encoding, damage: Op
         (None, _) => raw,
         (Some(_), end) => raw.get(..end.unwrap_or(0)).unwrap_or_default(),
     };
-    let pairs: Vec<_> = whole
-        .split(|byte| *byte == b'&')
-        .filter(|pair| !pair.is_empty())
-        // One more than is kept, so that the limit is seen to be passed.
-        .take(Fields::MAX_PAIRS + 1)
-        .map(|pair| {
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-            (unescape_field(name), unescape_field(value))
-        })
-        .collect();
-    Fields::from_pairs(read_pairs(&pairs, charset), damage)
+    // One more than is kept, so that the limit is seen to be passed.
+    let most = Fields::MAX_PAIRS + 1;
+    let mut pairs = Vec::with_capacity(whole.iter().filter(|byte| **byte == b'&').count().min(most) + 1);
+    pairs.extend(whole.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).take(most).map(|pair| {
+        let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
+            Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
+            None => (pair, &[][..]),
+        };
+        (unescape_field(name), unescape_field(value))
+    }));
+    Fields::from_pairs(read_pairs(pairs, charset), damage)
 }
 
 /// Reads a query. One with raw letters beyond ASCII is UTF-8: that is how text came to be in it.
@@ -38,21 +40,53 @@ pub fn read_query(raw: &str, charset: &'static Encoding) -> Fields {
 }
 
 /// Reads pairs of bytes in `charset`, or in the one a `_charset_` field among them names.
-pub(super) fn read_pairs<B: AsRef<[u8]>>(pairs: &[(B, B)], charset: &'static Encoding) -> Vec<(String, String)> {
-    let told = pairs.iter().find(|(name, _)| name.as_ref() == CHARSET_FIELD.as_bytes());
-    let told = told.and_then(|(_, label)| charset_of_label(&String::from_utf8_lossy(label.as_ref())));
+pub(super) fn read_pairs(pairs: Vec<Pair<'_>>, charset: &'static Encoding) -> Vec<(String, String)> {
+    let told = pairs.iter().find(|(name, _)| **name == *CHARSET_FIELD.as_bytes());
+    let told = told.and_then(|(_, label)| charset_of_label(&String::from_utf8_lossy(label)));
     let charset = told.unwrap_or(charset);
-    let read = |bytes: &B| charset.decode_without_bom_handling(bytes.as_ref()).0.into_owned();
-    pairs.iter().map(|(name, value)| (read(name), read(value))).collect()
+    pairs.into_iter().map(|(name, value)| (read(name, charset), read(value, charset))).collect()
+}
+
+/// Bytes in `charset`; what is UTF-8 and meant so is not copied again.
+fn read(bytes: Cow<'_, [u8]>, charset: &'static Encoding) -> String {
+    let bytes = match bytes {
+        Cow::Owned(bytes) if charset == UTF_8 => match String::from_utf8(bytes) {
+            Ok(text) => return text,
+            Err(fault) => Cow::Owned(fault.into_bytes()),
+        },
+        bytes => bytes,
+    };
+    charset.decode_without_bom_handling(&bytes).0.into_owned()
 }
 
 /// `+` is a blank here, and only here.
 fn unescape_field(raw: &[u8]) -> Cow<'_, [u8]> {
-    if raw.contains(&b'+') {
-        let blanks: Vec<u8> = raw.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-        return Cow::Owned(percent_decode(&blanks).collect());
+    if !raw.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Cow::Borrowed(raw);
     }
-    percent_decode(raw).into()
+    let mut out = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        out.push(match (byte, behind) {
+            (b'+', _) => b' ',
+            // An escape that is none stays as it is.
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = after;
+                (digit(*high) << 4) | digit(*low)
+            }
+            _ => *byte,
+        });
+    }
+    Cow::Owned(out)
+}
+
+/// What a hexadecimal digit counts.
+fn digit(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        _ => (byte | 0x20).saturating_sub(b'a').saturating_add(10) & 15,
+    }
 }
 
 /// Percent-decodes once and reads the bytes as UTF-8 where they are, else in `charset`: browsers send paths in UTF-8
@@ -83,6 +117,7 @@ mod tests {
             (b"a=%26%23321%3B", WINDOWS_1252, "&#321;"),
             (b"a=x=y%", UTF_8, "x=y%"),
             (b"a=%zz%4", UTF_8, "%zz%4"),
+            (b"a=%2f%2F%%41%4%c3%BC%", UTF_8, "//%A%4\u{fc}%"),
             (b"&&a&", UTF_8, ""),
             (b"a=%FC&_charset_=windows-1252", UTF_8, "\u{fc}"),
         ] {

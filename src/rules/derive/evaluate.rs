@@ -331,16 +331,14 @@ impl Values {
     /// One candidate for each topic that is known.
     pub(super) fn candidates(self, resource: Option<&str>, origin: &Rc<Origin>) -> Vec<Candidate> {
         let Self { topics, id, keys, payload, facts, arg } = self;
-        let of = |topic: Topic| Candidate {
-            origin: Rc::clone(origin),
-            resource: resource.map_or_else(|| topic.resource().to_owned(), str::to_owned),
-            topic,
-            id: id.clone(),
-            keys: keys.clone(),
-            payload: payload.clone(),
-            facts: facts.clone(),
-            arg: arg.clone(),
-        };
-        topics.into_iter().flatten().map(of).collect()
+        let mut topics: Vec<Topic> = topics.into_iter().flatten().collect();
+        let Some(last) = topics.pop() else { return Vec::new() };
+        let resource = |topic: &Topic| resource.map_or_else(|| topic.resource().to_owned(), str::to_owned);
+        let (origin, resource_of_last) = (Rc::clone(origin), resource(&last));
+        let last = Candidate { origin, resource: resource_of_last, topic: last, id, keys, payload, facts, arg };
+        let others = topics.into_iter().map(|topic| Candidate { resource: resource(&topic), topic, ..last.clone() });
+        let mut all: Vec<Candidate> = others.collect();
+        all.push(last);
+        all
     }
 }

@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 /// `over` laid over `base`: tables merge deeply, all else is replaced. What `over` names comes first, in its order.
 pub(super) fn laid_over(over: Map<String, Value>, base: &Map<String, Value>) -> Map<String, Value> {
+    if base.is_empty() {
+        return over;
+    }
     let mut merged = Map::new();
     for (name, value) in over {
         let value = match (value, base.get(&name)) {

@@ -18,7 +18,8 @@ const MAX_TRIED_BYTES: usize = 8 * 1024 * 1024;
 /// A [`View`] that remembers what was put into it.
 pub(super) struct Overlay<'a> {
     view: &'a dyn View,
-    known: HashMap<(String, Identity), Option<Known>>,
+    /// Where among the writes the last one of a resource stands.
+    known: HashMap<(String, Identity), usize>,
     aliases: HashMap<(String, String, String), String>,
     writes: Vec<Write>,
 }
@@ -30,7 +31,10 @@ impl<'a> Overlay<'a> {
 
     pub(super) fn known(&self, resource: &str, identity: &Identity) -> Option<Known> {
         match self.known.get(&(resource.to_owned(), identity.clone())) {
-            Some(known) => known.clone(),
+            Some(at) => match self.writes.get(*at) {
+                Some(Write::Known { known, .. }) => known.clone(),
+                _ => None,
+            },
             None => self.view.known(resource, identity),
         }
     }
@@ -57,7 +61,7 @@ impl<'a> Overlay<'a> {
     }
 
     fn put(&mut self, resource: &str, identity: &Identity, known: Option<Known>) {
-        self.known.insert((resource.to_owned(), identity.clone()), known.clone());
+        self.known.insert((resource.to_owned(), identity.clone()), self.writes.len());
         self.writes.push(Write::Known { resource: resource.to_owned(), identity: identity.clone(), known });
     }
 

@@ -45,28 +45,46 @@ pub(super) fn table(
     entries: &[(String, ValueTree)],
     context: &RuleContext<'_>,
 ) -> Map<String, Value> {
-    let mut map = Map::new();
-    for (name, tree) in entries {
-        if let Some(value) = value(run, &format!("{place}.{name}"), tree, context) {
-            map.insert(name.clone(), value);
-        }
-    }
-    map
+    below(run, &mut place.to_owned(), entries, context)
 }
 
 /// One value; `None` where it is undefined, or a table of which everything is.
 pub(super) fn value(run: &mut Run<'_, '_>, place: &str, tree: &ValueTree, context: &RuleContext<'_>) -> Option<Value> {
+    at(run, &mut place.to_owned(), tree, context)
+}
+
+/// `place` is one text that grows and shrinks on the way: it is needed only where something is to be said.
+fn below(
+    run: &mut Run<'_, '_>,
+    place: &mut String,
+    entries: &[(String, ValueTree)],
+    context: &RuleContext<'_>,
+) -> Map<String, Value> {
+    let mut map = Map::with_capacity(entries.len());
+    let length = place.len();
+    for (name, tree) in entries {
+        place.push('.');
+        place.push_str(name);
+        if let Some(value) = at(run, place, tree, context) {
+            map.insert(name.clone(), value);
+        }
+        place.truncate(length);
+    }
+    map
+}
+
+fn at(run: &mut Run<'_, '_>, place: &mut String, tree: &ValueTree, context: &RuleContext<'_>) -> Option<Value> {
     match tree {
         ValueTree::Template(template) => run.value(place, template, context),
         ValueTree::Constant(constant) => run.is_due(false).then(|| {
             run.notes.trace(|| {
-                let (place, source) = (place.to_owned(), constant.to_string());
+                let (place, source) = (place.clone(), constant.to_string());
                 Traced::Value { place, source, value: Some(constant.clone()), error: None }
             });
             constant.clone()
         }),
         ValueTree::Table(entries) => {
-            let map = table(run, place, entries, context);
+            let map = below(run, place, entries, context);
             (entries.is_empty() && run.is_due(false) || !map.is_empty()).then_some(Value::Object(map))
         }
         ValueTree::List(items) => {

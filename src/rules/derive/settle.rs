@@ -151,7 +151,10 @@ impl<'a> Settle<'a> {
 
     fn facts(candidate: &mut Candidate, before: Option<&Known>) -> Map<String, Value> {
         let facts = std::mem::take(&mut candidate.facts);
-        before.map_or_else(|| facts.clone(), |before| laid_over(facts.clone(), &before.facts))
+        match before {
+            Some(before) => laid_over(facts, &before.facts),
+            None => facts,
+        }
     }
 
     fn remember(&mut self, candidate: &Candidate, found: &Found, known: Known, notes: &mut Notes) {

@@ -1,5 +1,6 @@
 //! Takes the sources of expressions while files are loaded, and tells what is wrong with them.
 
+use super::context::path_root;
 use super::lint::{self, Linted};
 use super::names::{Reads, Root};
 use super::rule_names::RuleNames;
@@ -20,6 +21,8 @@ pub(super) struct Source {
     pub(super) reads: Reads,
     /// The paths of the exchange it names.
     pub(super) paths: Vec<Vec<String>>,
+    /// The root and the keys below it, where it is a path and nothing else.
+    pub(super) plain: Option<(Root, Vec<String>)>,
 }
 
 /// A rule that is put aside while one inside of it is read.
@@ -157,9 +160,21 @@ impl ExpressionsBuilder {
         if faults.iter().any(|fault| !fault.warning) {
             return (None, faults);
         }
-        self.sources.push(Source { text: trimmed.to_owned(), reads, paths });
+        let plain = plain_path(trimmed);
+        self.sources.push(Source { text: trimmed.to_owned(), reads, paths, plain });
         (Some(Expr(self.sources.len() - 1)), faults)
     }
+}
+
+/// `form.price`: a root and words below it.
+fn plain_path(source: &str) -> Option<(Root, Vec<String>)> {
+    let word = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let parts: Vec<String> = source.split('.').map(str::to_owned).collect();
+    let (root, below) = path_root(&parts).filter(|_| parts.iter().all(|part| word(part)))?;
+    Some((root, below.to_vec()))
 }
 
 pub(super) fn reads_response_body(reads: Reads) -> bool {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use minijinja::Value;
+use minijinja::value::{Enumerator, Object};
 use serde_json::{Map, Value as Json};
 
 use super::fields::{FieldTable, Lines, Repeated};
@@ -209,16 +210,22 @@ impl<'a> RuleContext<'a> {
 
     /// The variables an expression names, as one table.
     pub(super) fn variables(&self, reads: Reads) -> Value {
-        let mut table = Table::default();
+        let mut variables = Variables(Vec::new());
         let mut response = Table::default();
         for root in reads.iter() {
             match root.word().strip_prefix("response.") {
                 Some(part) => response.insert(part, self.root(root)),
-                None => table.insert(root.word(), self.root(root)),
+                None => variables.0.push((root.word(), self.root(root))),
             }
         }
-        table.insert("response", response.into_value());
-        table.into_value()
+        variables.0.push(("response", response.into_value()));
+        Value::from_object(variables)
+    }
+
+    /// What stands at a plain path of words: what an expression that is nothing else gives.
+    pub(super) fn plain(&self, root: Root, below: &[String]) -> Value {
+        // Below what is not there nothing is: the roots are lenient.
+        below.iter().fold(self.root(root), |value, key| value.get_attr(key).unwrap_or(Value::UNDEFINED))
     }
 
     /// What is missing of the bodies that `reads` names; nothing of what was stored.
@@ -275,8 +282,26 @@ impl<'a> RuleContext<'a> {
     }
 }
 
+/// The few roots that one expression names.
+#[derive(Debug)]
+struct Variables(Vec<(&'static str, Value)>);
+
+impl Object for Variables {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.0.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.iter().map(|(name, _)| Value::from(*name)).collect())
+    }
+}
+
 /// The root a path starts from, and the keys below it.
-fn path_root(parts: &[String]) -> Option<(Root, &[String])> {
+pub(super) fn path_root(parts: &[String]) -> Option<(Root, &[String])> {
     let (word, below) = match parts {
         [first, second, below @ ..] if first == "response" => (format!("response.{second}"), below),
         [first, below @ ..] => (first.clone(), below),

@@ -1,6 +1,6 @@
 //! Objects over what a wire carries as named lines: form and query fields, headers, cookies.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
@@ -8,18 +8,17 @@ use minijinja::value::{Enumerator, Object};
 use super::value::{Table, from_json, key_text};
 use crate::exchange::{FieldPath, Fields};
 
-/// `form` and `query`: the tree PHP would make, and `form['x[]']`, which is always the list of x's values.
+/// `form` and `query`: the tree PHP would make, and `form['x[]']`, which is always the list of x's values. What no
+/// expression asks for is never converted.
 #[derive(Debug)]
 pub(super) struct FieldTable {
     fields: Fields,
-    tree: Table,
+    converted: Mutex<Table>,
 }
 
 impl FieldTable {
     pub(super) fn of(fields: &Fields) -> Value {
-        let map = fields.tree().as_object();
-        let tree = map.into_iter().flatten().map(|(key, value)| (key, from_json(value))).collect();
-        Value::from_object(Self { fields: fields.clone(), tree })
+        Value::from_object(Self { fields: fields.clone(), converted: Mutex::default() })
     }
 }
 
@@ -29,8 +28,14 @@ impl Object for FieldTable {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        if let Some(value) = self.tree.get(key) {
-            return Some(value.clone());
+        if let Some(found) = self.fields.tree().get(key) {
+            let mut converted = self.converted.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(value) = converted.get(key) {
+                return Some(value.clone());
+            }
+            let value = from_json(found);
+            converted.insert(key, value.clone());
+            return Some(value);
         }
         let path = FieldPath::parse(key);
         match self.fields.get(&path) {
@@ -41,7 +46,8 @@ impl Object for FieldTable {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.tree.keys())
+        let keys = self.fields.tree().as_object().into_iter().flat_map(serde_json::Map::keys);
+        Enumerator::Values(keys.map(|key| Value::from(key.as_str())).collect())
     }
 }
 

@@ -179,7 +179,11 @@ impl Expressions {
     }
 
     fn run(&self, expr: Expr, context: &RuleContext<'_>) -> Result<Value, RunError> {
-        let reads = self.sources.get(expr.0).map(|source| source.reads).unwrap_or_default();
+        let source = self.sources.get(expr.0);
+        if let Some((root, below)) = source.and_then(|source| source.plain.as_ref()) {
+            return Ok(context.plain(*root, below));
+        }
+        let reads = source.map(|source| source.reads).unwrap_or_default();
         let variables = context.variables(reads);
         let lookups = &context.exchange.lookups;
         lookups.begin();

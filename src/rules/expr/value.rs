@@ -18,28 +18,45 @@ const NODE_BYTES: usize = 32;
 /// How deep a value may nest on its way back to JSON, in levels.
 const MAX_DEPTH: usize = 128;
 
+/// Entries up to which a table is looked through from the start: that is as quick as hashing.
+const FEW: usize = 8;
+
 /// A table in written order. Keys are text; a number finds the key it reads as (`a[1]`, `a['1']`).
 #[derive(Debug, Default)]
 pub(super) struct Table {
     entries: Vec<(Arc<str>, Value)>,
+    /// Of a table with more than [`FEW`] entries.
     places: HashMap<Arc<str>, usize>,
 }
 
 impl Table {
     /// Adds or replaces.
     pub(super) fn insert(&mut self, key: &str, value: Value) {
-        if let Some(&place) = self.places.get(key) {
-            self.entries[place].1 = value;
+        let known = self.place(key).and_then(|place| self.entries.get_mut(place));
+        if let Some((_, known)) = known {
+            *known = value;
             return;
         }
-        let key: Arc<str> = key.into();
-        self.places.insert(Arc::clone(&key), self.entries.len());
-        self.entries.push((key, value));
+        self.entries.push((key.into(), value));
+        let new = match self.entries.len() {
+            ..=FEW => return,
+            many if many == FEW + 1 => 0,
+            many => many - 1,
+        };
+        let new = self.entries.iter().enumerate().skip(new);
+        self.places.extend(new.map(|(place, (key, _))| (Arc::clone(key), place)));
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        if self.entries.len() > FEW {
+            return self.places.get(key).copied();
+        }
+        self.entries.iter().position(|(known, _)| **known == *key)
     }
 
     /// The value at a key.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
-        self.places.get(key).and_then(|place| self.entries.get(*place)).map(|(_, value)| value)
+        self.place(key).and_then(|place| self.entries.get(place)).map(|(_, value)| value)
     }
 
     /// The keys in order.

@@ -93,12 +93,11 @@ impl Ruleset {
     /// Conditions on the request's headers, cookies and referer narrow too. A rule that could match is never left out.
     /// What a wait waits for stands like a rule, for visitors who have such a wait open.
     pub fn wants(&self, head: &RequestHead, open: &OpenWaits) -> Option<Candidates> {
-        let mut rules = self.looked_up(head)?;
+        let (mut rules, reading) = self.looked_up(head)?;
         self.with_open_wait(&mut rules, head, open);
         if rules.is_empty() {
             return None;
         }
-        let reading = self.reading_of(head, None);
         let sight = Sight::new(&reading, None);
         if self.shop.ignore.iter().any(|ignored| table(ignored, sight.scene(Stage::Request)) == Truth::Holds) {
             return None;
@@ -110,11 +109,13 @@ impl Ruleset {
     pub fn narrow(&self, candidates: &mut Candidates, request: &RequestHead, response: &ResponseHead) -> Need {
         let status = response.status.as_u16();
         let fits = |rule: u32| self.events.get(rule as usize).is_some_and(|event| event.status.contains(status));
-        self.index.alike.retain(&mut candidates.rules, fits);
         if candidates.rules.iter().any(|rule| self.index.needs(*rule).head) {
             let reading = self.reading_of(request, Some(response));
             let rules = std::mem::take(&mut candidates.rules);
+            // The status is among what is decided.
             *candidates = self.left(rules, &reading, Stage::Head).unwrap_or_default();
+        } else {
+            self.index.alike.retain(&mut candidates.rules, fits);
         }
         if candidates.rules.is_empty() {
             Need::Nothing
@@ -125,17 +126,19 @@ impl Ruleset {
         }
     }
 
-    /// Rules by method, path and one literal, ascending: what the index alone says.
-    fn looked_up(&self, head: &RequestHead) -> Option<Vec<u32>> {
+    /// Rules by method, path and one literal, ascending: what the index alone says. With the head read.
+    fn looked_up(&self, head: &RequestHead) -> Option<(Vec<u32>, Reading)> {
         let path = segments(head.path(), self.shop.charset);
         let mut reading = None;
         let mut found = Vec::new();
         for (_, bucket) in self.index.paths.find(&path).flatten().filter(|(method, _)| *method == head.method) {
             bucket.find(reading.get_or_insert_with(|| self.reading_of(head, None)), &mut found);
         }
-        found.sort_unstable();
-        found.dedup();
-        (!found.is_empty()).then_some(found)
+        if !found.is_sorted_by(|a, b| a < b) {
+            found.sort_unstable();
+            found.dedup();
+        }
+        reading.filter(|_| !found.is_empty()).map(|reading| (found, reading))
     }
 
     /// Leaves out what only waits of other visitors wait for.
