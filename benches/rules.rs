@@ -1,25 +1,23 @@
 //! Rules: what an exchange costs by how many rules there are, what a typical matched form costs, and what a large page does.
 //!
 //! `cargo bench --bench rules`. Prints the least time of many short samples, which is what the work takes when nothing else
-//! runs; criterion's own figures follow. With `PROFILE=save` (or `location`, `many`, `page`) in the environment one of them
-//! runs for five seconds and nothing else, for a profiler.
+//! runs; criterion's own figures follow.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{Request, Response};
 use shopbell::exchange::{CapturedBody, End, Exchange, Reading, RequestHead, ResponseHead, Timestamp};
 use shopbell::rules::{Derived, MemoryState, OpenWaits, Ruleset, SourceFile, load};
+use tokio::time::Instant;
 
 /// Samples of which the least counts.
 const SAMPLES: usize = 2_000;
 /// What a sample lasts at least.
 const SAMPLE: Duration = Duration::from_micros(300);
-/// How long a profiler looks on.
-const PROFILED: Duration = Duration::from_secs(5);
 /// Bytes of the large page.
 const PAGE_BYTES: usize = 200 * 1024;
 
@@ -245,13 +243,13 @@ fn page(rules: usize) -> Run {
     let mut html = String::from(head);
     let mut n = 0;
     while html.len() + tail.len() < PAGE_BYTES {
-        write!(
+        writeln!(
             html,
             "<tr class=\"row odd\" data-row=\"{n}\"><td class=text-center><input type=checkbox name=\"selected[]\" value={n}></td>\
              <td><img src=\"/image/cache/tea-{n}-40x40.jpg\" alt=\"Tea {n}\" class=\"img-thumbnail\"></td><td class=text-left>Green \
              Tea {n} &amp; pot</td><td>{n}</td><td class=text-right><span class=price-new>&euro; 12.{n}</span></td><td>\
              <a href=\"/admin/product/{n}/edit?user_token=Zk3x81\" class=\"btn btn-primary\"><i class=\"fa fa-pencil\"></i> \
-             Edit</a></td></tr>\n"
+             Edit</a></td></tr>"
         )
         .expect("a string takes it");
         n += 1;
@@ -271,21 +269,8 @@ const APART: [(&str, &str); 6] = [
     ("form fields being there", "form.do_{n} = true"),
 ];
 
-#[expect(clippy::print_stdout, clippy::exit, reason = "the least times are the result; a profiler needs no more")]
+#[expect(clippy::print_stdout, reason = "the least times are the result")]
 fn figures(_: &mut Criterion) {
-    if let Ok(one) = std::env::var("PROFILE") {
-        let run = match one.as_str() {
-            "save" => product_save(),
-            "location" => id_from_location(),
-            "many" => many(1_000, "form.action = \"do-{n}\""),
-            _ => page(3),
-        };
-        let start = Instant::now();
-        while start.elapsed() < PROFILED {
-            black_box(run.once());
-        }
-        std::process::exit(0);
-    }
     for (name, condition) in APART {
         let [few, much] = [10, 1_000].map(|count| many(count, condition).least());
         let ratio = much.as_secs_f64() / few.as_secs_f64();

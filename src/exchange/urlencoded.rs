@@ -23,7 +23,7 @@ pub(super) fn read_urlencoded(raw: &[u8], charset: &'static Encoding, damage: Op
     };
     // One more than is kept, so that the limit is seen to be passed.
     let most = Fields::MAX_PAIRS + 1;
-    let mut pairs = Vec::with_capacity(whole.iter().filter(|byte| **byte == b'&').count().min(most) + 1);
+    let mut pairs = Vec::with_capacity(whole.split(|byte| *byte == b'&').count().min(most));
     pairs.extend(whole.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).take(most).map(|pair| {
         let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
             Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
