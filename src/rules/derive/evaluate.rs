@@ -49,26 +49,36 @@ pub(super) fn rule(
 ) -> bool {
     let mut run = Run::new(ruleset, rule, Phase::Early, notes);
     run.notes.trace(|| Traced::Rule { name: rule.name.clone(), late: false });
-    let mut held = false;
-    match rule.for_each.filter(|_| !run.late_items) {
-        None => held = run.once(context, 0, true, sink),
-        Some(list) => {
-            for (index, item) in run.items(list, context).iter().enumerate() {
-                run.notes.trace(|| Traced::Item { index, value: item.json() });
-                held |= run.once(&context.with_item(item, index), index, !held, sink);
-            }
-            // Without an item there is nothing to hold for.
-            held |= rule.when.is_empty();
-        }
-    }
-    context.take_notes().into_iter().for_each(|text| run.note(&text));
-    held
+    run.each(context, |run, context, index, first| run.once(context, index, first, sink))
 }
 
 impl<'r, 'n> Run<'r, 'n> {
     pub(super) fn new(ruleset: &'r Ruleset, rule: &'r EventRule, phase: Phase, notes: &'n mut Notes) -> Self {
         let late_items = rule.late_items(&ruleset.expressions);
         Self { ruleset, rule, phase, late_items, notes }
+    }
+
+    /// Runs `one` for each item of an early `for_each`, or once; gives whether it held. `one` is told which item it is, and
+    /// whether it is the first that may hold.
+    pub(super) fn each(
+        &mut self,
+        context: &RuleContext<'_>,
+        mut one: impl FnMut(&mut Self, &RuleContext<'_>, usize, bool) -> bool,
+    ) -> bool {
+        let mut held = false;
+        match self.rule.for_each.filter(|_| !self.late_items) {
+            None => held = one(self, context, 0, true),
+            Some(list) => {
+                for (index, item) in self.items(list, context).iter().enumerate() {
+                    self.notes.trace(|| Traced::Item { index, value: item.json() });
+                    held |= one(self, &context.with_item(item, index), index, !held);
+                }
+                // Without an item there is nothing to hold for.
+                held |= self.rule.when.is_empty();
+            }
+        }
+        context.take_notes().into_iter().for_each(|text| self.note(&text));
+        held
     }
 
     pub(super) fn note(&mut self, text: &str) {

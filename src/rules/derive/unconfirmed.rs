@@ -36,17 +36,7 @@ pub(super) fn wait(
     if sink.session.is_empty() {
         return run.note("did not match: the next page shows the shop's message, and no [session] key leads to it");
     }
-    match rule.for_each.filter(|_| !run.late_items) {
-        None => _ = run.unconfirmed(context, 0, true, sink),
-        Some(list) => {
-            let mut first = true;
-            for (index, item) in run.items(list, context).iter().enumerate() {
-                run.notes.trace(|| Traced::Item { index, value: item.json() });
-                first &= !run.unconfirmed(&context.with_item(item, index), index, first, sink);
-            }
-        }
-    }
-    context.take_notes().into_iter().for_each(|text| run.note(&text));
+    run.each(context, |run, context, index, first| run.unconfirmed(context, index, first, sink));
 }
 
 impl Run<'_, '_> {
