@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::super::path::{Captures, segments};
 use super::super::rule::{Condition, EventRule, FieldPart, Find, Ruleset, Subject};
-use super::decide::{Cause, captures, table};
+use super::decide::{Cause, captures, group_holds, table};
 use super::extract::Outcome;
 use super::failure::{on_text, tell};
 use super::fit::{Truth, Why, fit};
 use super::graphql::Operations;
 use super::look::{Stage, look};
 use super::sight::{Scene, Sight};
-use super::whole::missed;
+use super::whole::{about, missed, went};
 use crate::exchange::{End, Reading};
 
 /// How one condition stands.
@@ -102,10 +102,7 @@ impl Ruleset {
             return checks;
         }
         let run = match (&rule.graphql, sight.operations()) {
-            (Some(graphql), Operations::Are(runs)) => {
-                let run = runs.iter().find(|run| graphql.kind == run.kind && graphql.fields.contains(&run.name));
-                Some((graphql, run))
-            }
+            (Some(graphql), Operations::Are(runs)) => Some((graphql, runs.iter().find(|run| about(graphql, run)))),
             (Some(graphql), _) => Some((graphql, None)),
             (None, _) => None,
         };
@@ -114,7 +111,7 @@ impl Ruleset {
         let mut asked = Asked { rule, scene, checks: &mut checks.all };
         if let Some((graphql, run)) = run {
             asked.push(Cause::Graphql(graphql), if run.is_some() { Truth::Holds } else { Truth::Fails });
-            let fits = run.is_none_or(|run| super::whole::went(rule, run));
+            let fits = run.is_none_or(|run| went(rule, run));
             asked.push(Cause::GraphqlOk(graphql.ok), Truth::from(fits));
         }
         asked.conditions();
@@ -147,10 +144,7 @@ impl Asked<'_, '_> {
             self.push(Cause::Condition(condition), one(condition));
         }
         for (at, group) in rule.any.iter().enumerate() {
-            let truths: Vec<Truth> = group.iter().map(|conditions| table(conditions, scene)).collect();
-            let open = truths.iter().copied().find(|truth| matches!(truth, Truth::Open(_)));
-            let holds = truths.contains(&Truth::Holds);
-            self.push(Cause::Any(at), if holds { Truth::Holds } else { open.unwrap_or(Truth::Fails) });
+            self.push(Cause::Any(at), group_holds(group, scene));
         }
         for (at, group) in rule.none.iter().enumerate() {
             let truth = match table(group, scene) {

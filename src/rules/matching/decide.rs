@@ -93,7 +93,7 @@ pub(super) fn tables<'r>(rule: &'r EventRule, scene: Scene<'_>) -> Decision<'r> 
 }
 
 /// At least one table holds.
-fn group_holds(group: &[Vec<Condition>], scene: Scene<'_>) -> Truth {
+pub(super) fn group_holds(group: &[Vec<Condition>], scene: Scene<'_>) -> Truth {
     let mut open: Option<Decision<'_>> = None;
     for conditions in group {
         match table(conditions, scene) {

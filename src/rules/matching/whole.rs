@@ -39,7 +39,7 @@ pub(in super::super) fn stand<'r>(rule: &'r EventRule, sight: &Sight<'_>) -> Vec
     }
 }
 
-fn about(graphql: &GraphqlRule, run: &FieldRun) -> bool {
+pub(super) fn about(graphql: &GraphqlRule, run: &FieldRun) -> bool {
     graphql.kind == run.kind && graphql.fields.contains(&run.name)
 }
 
