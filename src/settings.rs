@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 use crate::diagnostic::Diagnostic;
 use file::read_file;
+pub use units::amount;
 use units::{parse_budget, parse_retention, parse_time};
 
 /// How log lines are written.

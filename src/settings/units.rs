@@ -20,6 +20,13 @@ const SIZES: [(&str, u64); 6] = [
     ("TB", 1_000_000_000_000),
 ];
 
+/// A number with one of these units behind it, as so many of the smallest.
+pub fn amount(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let of_unit =
+        |(unit, factor): &(&str, u64)| text.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(*factor);
+    units.iter().find_map(of_unit)
+}
+
 /// `30s`, `5m`, `1h 30m`, `30d`.
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let days = text.strip_suffix('d').and_then(|days| days.trim().parse::<u64>().ok());
@@ -42,9 +49,7 @@ pub(super) fn parse_retention(text: &str) -> Result<Duration, String> {
 /// A journal's budget: `512MiB`, `10GiB`. Gives bytes.
 pub(super) fn parse_budget(text: &str) -> Result<u64, String> {
     let none = || format!("`{text}` is no size: write a number with its unit, such as 512MiB or 10GiB");
-    let unit = SIZES.into_iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?.trim(), bytes)));
-    let (number, unit) = unit.ok_or_else(none)?;
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(none)?;
+    let bytes = amount(text, &SIZES).ok_or_else(none)?;
     if bytes < MIN_BUDGET {
         return Err(format!("`{text}` is too small: a journal needs {} MiB at least", MIN_BUDGET >> 20));
     }

@@ -2,31 +2,33 @@
 
 use std::time::Duration;
 
+use crate::settings::amount;
+
 /// Units of a time, in seconds.
 const TIMES: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
 /// Units of a size, in bytes.
-const SIZES: [(&str, u64); 4] = [("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("B", 1)];
+const SIZES: [(&str, u64); 8] = [
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("B", 1),
+    ("kb", 1_000),
+    ("mb", 1_000_000),
+    ("gb", 1_000_000_000),
+    ("b", 1),
+];
 
 /// `30s`, `10m`, `2h`. The error is for people.
 pub(in crate::cli) fn parse_time(text: &str) -> Result<Duration, String> {
-    let seconds = number(text, &TIMES).filter(|seconds| *seconds > 0);
+    let seconds = amount(text.trim(), &TIMES).filter(|seconds| *seconds > 0);
     seconds.map(Duration::from_secs).ok_or_else(|| format!("`{text}` is no time: write 30s, 10m or 2h"))
 }
 
 /// `500KB`, `50MB`, `1GB`. The error is for people.
 pub(in crate::cli) fn parse_size(text: &str) -> Result<u64, String> {
-    number(text, &SIZES)
+    amount(text.trim(), &SIZES)
         .filter(|bytes| *bytes > 0)
         .ok_or_else(|| format!("`{text}` is no size: write 500KB, 50MB or 1GB"))
-}
-
-fn number(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let text = text.trim();
-    let of_unit = |(unit, factor): &(&str, u64)| {
-        let digits = text.strip_suffix(unit).or_else(|| text.strip_suffix(unit.to_lowercase().as_str()))?.trim();
-        digits.parse::<u64>().ok()?.checked_mul(*factor)
-    };
-    units.iter().find_map(of_unit)
 }
 
 #[cfg(test)]
