@@ -63,14 +63,18 @@ impl Scheduler {
         } else {
             None
         };
+        let Some(bound) = bound else {
+            self.bitten = None;
+            return true;
+        };
         let now = self.now();
         let has_ready = |id| self.slots.get(id).is_some_and(|slot| slot.deliverable().is_some() && slot.has_ready(now));
-        let bites = bound.filter(|_| self.turns.iter().any(has_ready));
-        if let Some(bound) = bites.filter(|_| self.bitten != bites) {
+        let bites = self.turns.iter().any(has_ready).then_some(bound);
+        if bites.is_some() && self.bitten != bites {
             self.counters.count_bound(bound);
         }
         self.bitten = bites;
-        bound.is_none()
+        false
     }
 
     /// Starts a ping; `reply` is told how it went.
