@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use shopbell::clock::Clock;
@@ -36,34 +37,21 @@ fn nothing_a_client_saw_whole_is_lost_by_kill_9() {
     std::fs::create_dir(dir.path().join("rules")).unwrap();
     std::fs::write(dir.path().join("rules/rules.toml"), rules(receiver)).unwrap();
 
-    let seen: Arc<Mutex<HashSet<(u64, u64)>>> = Arc::default();
-    let next = Arc::new([const { AtomicU64::new(1) }; VISITORS]);
+    let visitors = Visitors::default();
     for round in 0..rounds {
         let (mut process, proxy) = start(dir.path(), shop);
-        let stop = Arc::new(AtomicBool::new(false));
-        let (answered, answers) = mpsc::channel();
-        let visitors: Vec<_> = (0..VISITORS)
-            .map(|visitor| {
-                let (seen, next, stop, answered) =
-                    (Arc::clone(&seen), Arc::clone(&next), Arc::clone(&stop), answered.clone());
-                std::thread::spawn(move || visit(proxy, visitor, &next[visitor], &seen, &stop, &answered))
-            })
-            .collect();
-        drop(answered);
+        let visits = visitors.come(proxy);
         // The moment of the kill: after a random number of whole answers, while others are on their way.
         for _ in 0..=random_below(60) {
-            answers.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answers in round {round}"));
+            visits.answers.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answers in round {round}"));
         }
         process.kill().unwrap();
         process.wait().unwrap();
-        stop.store(true, Ordering::Release);
-        for visitor in visitors {
-            visitor.join().unwrap();
-        }
+        visits.end();
     }
 
     let (mut process, _proxy) = start(dir.path(), shop);
-    let seen = seen.lock().unwrap().clone();
+    let seen = visitors.seen.lock().unwrap().clone();
     wait_until(|| {
         let got: HashSet<(u64, u64)> = delivered.lock().unwrap().iter().map(|(id, n, _)| (*id, *n)).collect();
         let missing: Vec<_> = seen.difference(&got).collect();
@@ -160,6 +148,51 @@ fn start(dir: &Path, shop: SocketAddr) -> (Child, SocketAddr) {
         .unwrap();
     wait_until(|| TcpStream::connect(proxy).map(drop).map_err(|_| std::fs::read_to_string(dir.join("log")).unwrap()));
     (process, proxy)
+}
+
+/// Visitors and what they know; they come and go, and never save under a number twice.
+struct Visitors {
+    /// Saves whose answer came whole and soon: resource and number.
+    seen: Arc<Mutex<HashSet<(u64, u64)>>>,
+    next: Arc<[AtomicU64; VISITORS]>,
+}
+
+impl Default for Visitors {
+    fn default() -> Self {
+        Self { seen: Arc::default(), next: Arc::new([const { AtomicU64::new(1) }; VISITORS]) }
+    }
+}
+
+impl Visitors {
+    /// All of them begin to save.
+    fn come(&self, proxy: SocketAddr) -> Visits {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (answered, answers) = mpsc::channel();
+        let visit = |visitor| {
+            let (seen, next, stop, answered) =
+                (Arc::clone(&self.seen), Arc::clone(&self.next), Arc::clone(&stop), answered.clone());
+            std::thread::spawn(move || visit(proxy, visitor, &next[visitor], &seen, &stop, &answered))
+        };
+        Visits { threads: (0..VISITORS).map(visit).collect(), stop, answers }
+    }
+}
+
+/// Visitors at work.
+struct Visits {
+    threads: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    /// One for each whole answer.
+    answers: mpsc::Receiver<()>,
+}
+
+impl Visits {
+    /// Waits until all have stopped.
+    fn end(self) {
+        self.stop.store(true, Ordering::Release);
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
+    }
 }
 
 /// Saves one resource again and again: redirects, answers with a length, chunked answers. Whole ones are remembered.

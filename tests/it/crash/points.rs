@@ -10,8 +10,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
@@ -22,7 +22,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::{Delivered, VISITORS, audit, read_deliveries, rules, serve, shop_answer, visit, wait_until};
+use super::{Delivered, Visitors, audit, read_deliveries, rules, serve, shop_answer, wait_until};
 
 /// Every step, in the order of an exchange's way, and at which occurrences after the start the process is killed.
 const STEPS: [(&str, [usize; 2]); 22] = [
@@ -149,31 +149,19 @@ fn killed_at_any_step_nothing_is_lost_and_order_stays() {
     std::fs::write(dir.path().join("rules/rules.toml"), rules(receiver) + "retry = [\"1s\", \"1s\", \"1s\"]\n")
         .unwrap();
 
-    let seen: Arc<Mutex<HashSet<(u64, u64)>>> = Arc::default();
-    let next = Arc::new([const { AtomicU64::new(1) }; VISITORS]);
+    let visitors = Visitors::default();
     for (step, counts) in STEPS {
         for count in counts {
             let (mut child, address) = start(dir.path(), shop, step, count);
             let status = listening(&mut child, address, dir.path()).unwrap_or_else(|| {
-                let stop = Arc::new(AtomicBool::new(false));
-                let (answered, answers) = mpsc::channel();
-                let visitors: Vec<_> = (0..VISITORS)
-                    .map(|visitor| {
-                        let (seen, next, stop, answered) =
-                            (Arc::clone(&seen), Arc::clone(&next), Arc::clone(&stop), answered.clone());
-                        std::thread::spawn(move || visit(address, visitor, &next[visitor], &seen, &stop, &answered))
-                    })
-                    .collect();
+                let visits = visitors.come(address);
                 let mut ended = None;
                 wait_until(|| {
                     ended = child.try_wait().unwrap();
-                    let made = answers.try_iter().count();
+                    let made = visits.answers.try_iter().count();
                     ended.map(drop).ok_or_else(|| format!("`{step}` never came to {count}; {made} answers"))
                 });
-                stop.store(true, Ordering::Release);
-                for visitor in visitors {
-                    visitor.join().unwrap();
-                }
+                visits.end();
                 ended.unwrap()
             });
             assert_eq!(
@@ -187,7 +175,7 @@ fn killed_at_any_step_nothing_is_lost_and_order_stays() {
 
     let (mut child, address) = start(dir.path(), shop, "none", 0);
     assert!(listening(&mut child, address, dir.path()).is_none(), "it starts after all that");
-    let seen = seen.lock().unwrap().clone();
+    let seen = visitors.seen.lock().unwrap().clone();
     wait_until(|| {
         let got: HashSet<(u64, u64)> = delivered.lock().unwrap().iter().map(|(id, n, _)| (*id, *n)).collect();
         let missing: Vec<_> = seen.difference(&got).collect();
