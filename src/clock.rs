@@ -1,5 +1,7 @@
 //! Time as an argument. The only file that asks the machine what time it is.
 
+pub mod span;
+
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

@@ -15,7 +15,8 @@ use ipnet::IpNet;
 use crate::diagnostic::Diagnostic;
 use file::read_file;
 pub use units::amount;
-use units::{parse_budget, parse_retention, parse_time};
+pub use units::parse_time;
+use units::{parse_budget, parse_retention};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example bench_deliver` prints the tables of `docs/performance.md` in about seven minutes. After `--`:
 //! `--rounds N` (3), `--queued N` (1,000,000 events for an endpoint that is down), `--scale PERCENT` of the other counts
-//! (100), `--only rate,latency,held,many,down`. Set TMPDIR to a directory on the disk to measure.
+//! (100), `--only rate,latency,fair,held,many,down`. Set TMPDIR to a directory on the disk to measure.
 //!
 //! Every measured part is a process of its own; peer and ours take turns in the same run.
 
@@ -33,14 +33,11 @@ fn main() {
         ["peer", to, events, at_once] => peer::post(&ports(to), number(events), at_once.parse().expect("a number")),
         ["live", data, to, events] => roles::live(Path::new(data), &ports(to), number(events)),
         ["queued", data, to, events] => roles::queued(Path::new(data), &ports(to), number(events)),
-        ["latency", data, port, rate, events] => {
-            roles::latency(
-                Path::new(data),
-                port.parse().expect("a port"),
-                rate.parse().expect("a rate"),
-                number(events),
-            );
+        ["latency", data, to, sick, rate, events] => {
+            let rate = rate.parse().expect("a rate");
+            roles::latency(Path::new(data), &ports(to), &ports(sick), rate, number(events));
         }
+        ["drip"] => receiver::drip(),
         ["held", data, rate, count] => engine::held(Path::new(data), rate.parse().expect("a rate"), number(count)),
         ["fill", data, port, events] => roles::fill(Path::new(data), port.parse().expect("a port"), number(events)),
         ["resume", data, port, events] => {

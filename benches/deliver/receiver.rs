@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -105,6 +106,25 @@ async fn listen(listener: TcpListener, taken: Rc<RefCell<Taken>>) {
         let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::task::spawn_local(async move { serving.await.ok() });
     }
+}
+
+/// Serves answers of a thousand bytes, a byte a second, until it is killed.
+pub(crate) fn drip() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        super::say(&json!({ "port": listener.local_addr().expect("an address").port() }));
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut tick = tokio::time::interval(Duration::from_secs(1));
+                let mut bytes: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n";
+                while stream.write_all(bytes).await.is_ok() {
+                    tick.tick().await;
+                    bytes = b".";
+                }
+            });
+        }
+    });
 }
 
 /// Starts one with so many ports.

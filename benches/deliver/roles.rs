@@ -1,5 +1,6 @@
 //! What runs in a process of its own, so that its CPU and memory can be told from all others'.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -60,11 +61,13 @@ async fn tell(data: &Path, shop: &Shop, (start, cpu): (u64, f64), events: u64, p
     }));
 }
 
-/// Commits so many events a second, one by one, and tells how long each was on its way to the receiver.
-pub(crate) fn latency(data: &Path, port: u16, rate: u32, events: u64) {
+/// Commits so many events a second, one by one, for each port and for the sick ones, and tells how long each was on its way
+/// to the receivers that are well.
+pub(crate) fn latency(data: &Path, ports: &[u16], sick: &[u16], rate: u32, events: u64) {
     block_on(async {
-        let shop = Shop::start(shop::open(data, Options::default()), &[port]).await;
-        let times = Arc::new(Mutex::new(Vec::new()));
+        let shop = Shop::start_beside(shop::open(data, Options::default()), ports, sick).await;
+        let webhooks = (ports.len() + sick.len()) as u64;
+        let times = Arc::new(Mutex::new(HashMap::new()));
         let (mut commits, mut tick) = (JoinSet::new(), tokio::time::interval(Duration::from_secs(1) / rate));
         tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
         for number in 1..=events {
@@ -72,23 +75,20 @@ pub(crate) fn latency(data: &Path, port: u16, rate: u32, events: u64) {
             let (store, times) = (shop.store.clone(), Arc::clone(&times));
             commits.spawn(async move {
                 let began = now_ns();
-                store.commit(vec![shop::event(number, 1)], Vec::new()).await.expect("a commit");
-                times.lock().unwrap_or_else(PoisonError::into_inner).push((number, began, now_ns()));
+                store.commit(vec![shop::event(number, webhooks)], Vec::new()).await.expect("a commit");
+                times.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (began, now_ns()));
             });
         }
         commits.join_all().await;
         shop.drained().await;
-        let arrivals: Vec<(u64, u64)> =
-            serde_json::from_value(receiver::ask(port, "arrivals").await).expect("arrivals");
-        let arrivals: std::collections::HashMap<u64, u64> = arrivals.into_iter().collect();
-        assert_eq!(arrivals.len() as u64, events, "each came");
-        let (mut commit, mut way, mut whole) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, began, committed) in times.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            commit.push(committed - began);
-            // It may be on its way before who committed it is told.
-            way.push(arrivals[&number].saturating_sub(committed));
-            whole.push(arrivals[&number].saturating_sub(began));
-        }
+        let arrivals = receiver::ask(ports[0], "arrivals").await;
+        let arrivals: Vec<(u64, u64)> = serde_json::from_value(arrivals).expect("arrivals");
+        assert_eq!(arrivals.len() as u64, events * ports.len() as u64, "each came");
+        let times = times.lock().unwrap_or_else(PoisonError::into_inner);
+        let commit = times.values().map(|(began, committed)| committed - began).collect();
+        // It may be on its way before who committed it is told.
+        let way = arrivals.iter().map(|(number, at)| at.saturating_sub(times[number].1)).collect();
+        let whole = arrivals.iter().map(|(number, at)| at.saturating_sub(times[number].0)).collect();
         say(&json!({ "commit": both(commit), "way": both(way), "whole": both(whole) }));
     });
 }

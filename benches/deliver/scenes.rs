@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::probe::{figure, median, run};
+use super::probe::{Running, figure, median, run};
 use super::{receiver, say};
 
 /// What to measure, and how much of it.
@@ -15,7 +15,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let only = ["rate", "latency", "held", "many", "down"].map(str::to_owned).to_vec();
+        let only = ["rate", "latency", "fair", "held", "many", "down"].map(str::to_owned).to_vec();
         Self { rounds: 3, queued: 1_000_000, scale: 100, only }
     }
 }
@@ -33,10 +33,11 @@ pub(crate) fn all(options: &Options) {
         match scene.as_str() {
             "rate" => rate(options),
             "latency" => latency(options),
+            "fair" => fair(options),
             "held" => held(options),
             "many" => many(options),
             "down" => down(options),
-            other => panic!("`{other}`: there is rate, latency, held, many and down"),
+            other => panic!("`{other}`: there is rate, latency, fair, held, many and down"),
         }
     }
 }
@@ -102,7 +103,7 @@ fn latency(options: &Options) {
     let runs: Vec<Value> = (0..options.rounds)
         .map(|_| {
             let (_dir, path) = data();
-            run(&words(&[&"latency", &path, &ports[0], &1_000, &options.scaled(8_000)]))
+            run(&words(&[&"latency", &path, &format!("{ports:?}"), &"[]", &1_000, &options.scaled(8_000)]))
         })
         .collect();
     let rows = [
@@ -115,6 +116,35 @@ fn latency(options: &Options) {
         let of = medians(&of, &["p50", "p99", "max"]);
         say(&format!("| {from} | {to} | {:.2} | {:.2} | {:.1} |", of[0], of[1], of[2]));
     }
+}
+
+/// What a dead endpoint and one that drips a byte a second cost the other eighteen.
+fn fair(options: &Options) {
+    say(&"\n## Eighteen webhooks, 100 events a second to each: from the commit to the first byte at the receiver\n");
+    say(&"| the other two | p50 ms | p99 ms | worst ms |\n|---|---:|---:|---:|");
+    let (_receiver, ports) = receiver::start(20);
+    let well = &ports[..18];
+    let dripping = Running::start(&["drip".to_owned()]);
+    let sick = format!("[{},{}]", closed_port(), dripping.said["port"]);
+    let mut runs: [Vec<Value>; 2] = Default::default();
+    for _ in 0..options.rounds {
+        // Beside two that are well, all twenty are measured: their work is the same.
+        for (runs, (ports, sick)) in runs.iter_mut().zip([(&ports[..], "[]"), (well, &*sick)]) {
+            let (_dir, path) = data();
+            let ports = format!("{ports:?}");
+            runs.push(run(&words(&[&"latency", &path, &ports, &sick, &100, &options.scaled(1_000)]))["way"].clone());
+        }
+    }
+    for (name, runs) in ["well", "one dead, one dripping a byte a second"].into_iter().zip(&runs) {
+        let of = medians(runs, &["p50", "p99", "max"]);
+        say(&format!("| {name} | {:.2} | {:.2} | {:.1} |", of[0], of[1], of[2]));
+    }
+}
+
+/// A port nobody listens on.
+fn closed_port() -> u16 {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    nobody.local_addr().expect("an address").port()
 }
 
 /// How long a visitor is held.
@@ -161,9 +191,7 @@ fn many(options: &Options) {
 fn down(options: &Options) {
     let (dir, path) = data();
     let (_receiver, ports) = receiver::start(1);
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let closed = nobody.local_addr().expect("an address").port();
-    drop(nobody);
+    let closed = closed_port();
     say(&format!("\n## {} events queued for an endpoint that is down\n\n| what | |\n|---|---:|", options.queued));
     let row = |what: &str, value: f64, unit: &str| say(&format!("| {what} | {value:.1} {unit} |"));
     let fill = run(&words(&[&"fill", &path, &closed, &options.queued]));

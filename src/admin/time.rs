@@ -1,8 +1,6 @@
 //! Moments as people write them.
 
-use std::time::Duration;
-
-use crate::model::Timestamp;
+use crate::model::{Timestamp, span};
 
 use super::error::ApiError;
 
@@ -12,7 +10,7 @@ pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> 
     if let Ok(millis) = text.parse() {
         return Ok(Timestamp::from_millis(millis));
     }
-    if let Some(span) = span(text) {
+    if let Some(span) = span::parse(text) {
         return Ok(now.minus(span));
     }
     // A date, or a date and a time without a zone, is in UTC, as the log prints it.
@@ -29,18 +27,6 @@ pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> 
             "`{text}` is no time: write 15m, 2h or 3d (ago), 2026-11-03, or 2026-11-03T16:07:00Z"
         ))
     })
-}
-
-fn span(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    Some(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod topic;
 mod webhook;
 mod write;
 
-pub use crate::clock::Timestamp;
+pub use crate::clock::{Timestamp, span};
 pub use crate::id::{EventUid, Seq, WebhookId};
 pub use attempt::{Attempt, FailureClass, Phases, Trigger, Verdict};
 pub use breaker::{Breaker, Trip};

@@ -27,8 +27,8 @@ pub fn amount(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     units.iter().find_map(of_unit)
 }
 
-/// `30s`, `5m`, `1h 30m`, `30d`.
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+/// `30s`, `5m`, `1h 30m`, `30d`. The error is for people.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
     let days = text.strip_suffix('d').and_then(|days| days.trim().parse::<u64>().ok());
     let time = match days {
         Some(days) => days.checked_mul(86_400).map(Duration::from_secs),

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use crate::settings::amount;
+use crate::settings::{self, amount};
 
-/// Units of a time, in seconds.
-const TIMES: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
 /// Units of a size, in bytes.
 const SIZES: [(&str, u64); 8] = [
     ("KB", 1_000),
@@ -18,10 +16,12 @@ const SIZES: [(&str, u64); 8] = [
     ("b", 1),
 ];
 
-/// `30s`, `10m`, `2h`. The error is for people.
+/// `30s`, `10m`, `2h`: how long something goes on. The error is for people.
 pub(in crate::cli) fn parse_time(text: &str) -> Result<Duration, String> {
-    let seconds = amount(text.trim(), &TIMES).filter(|seconds| *seconds > 0);
-    seconds.map(Duration::from_secs).ok_or_else(|| format!("`{text}` is no time: write 30s, 10m or 2h"))
+    match settings::parse_time(text.trim()) {
+        Ok(Duration::ZERO) => Err(format!("`{text}` is no time: it would end before it began")),
+        other => other,
+    }
 }
 
 /// `500KB`, `50MB`, `1GB`. The error is for people.

@@ -8,14 +8,17 @@ use encoding_rs::Encoding;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::nearest;
+use crate::model::span;
 
 use super::super::expr::{Expr, ExprFault, ExpressionsBuilder, Scope, Template};
 use super::super::rule::{Extract, Place};
-use super::duration;
 use super::escapes;
 use super::report::{At, Report};
 use super::scoped::Scoped;
 use super::tree::{Entry, Node, Table, Toml};
+
+/// What to do about a span of time that cannot be read.
+const SPAN_HINT: &str = "write a whole number and a unit: \"30s\", \"5m\", \"1h\", \"2d\"";
 
 /// State of one load.
 #[derive(Debug)]
@@ -164,18 +167,18 @@ impl Loader {
     /// A span of time (`"30s"`).
     pub(super) fn duration(&mut self, what: &str, node: &Node, bounds: (Duration, Duration)) -> Option<Duration> {
         let Toml::Text(text) = &node.toml else {
-            self.wrong_type(what, "a span of time", node, Some(duration::HINT.to_owned()));
+            self.wrong_type(what, "a span of time", node, Some(SPAN_HINT.to_owned()));
             return None;
         };
-        match duration::parse(text) {
+        match span::parse(text) {
             Some(span) if span >= bounds.0 && span <= bounds.1 => Some(span),
             Some(_) => {
-                let (least, most) = (duration::show(bounds.0), duration::show(bounds.1));
+                let (least, most) = (span::show(bounds.0), span::show(bounds.1));
                 self.report.error(node.at, format!("`{what}` must be between {least} and {most}"), None);
                 None
             }
             None => {
-                self.report.error(node.at, format!("`{text}` is no span of time"), duration::HINT.to_owned());
+                self.report.error(node.at, format!("`{text}` is no span of time"), SPAN_HINT.to_owned());
                 None
             }
         }

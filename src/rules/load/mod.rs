@@ -7,7 +7,6 @@
 mod access;
 mod bound;
 mod conditions;
-mod duration;
 mod escapes;
 mod event;
 mod find;

@@ -1,14 +1,11 @@
-//! Spans of time as files write them: `"30s"`, `"5m"`, `"1h"`, `"2d"`.
+//! Spans of time as people write them in files and requests: `30s`, `5m`, `1h`, `2d`.
 
 use std::time::Duration;
 
-/// What to do about one that cannot be read.
-pub(super) const HINT: &str = "write a whole number and a unit: \"30s\", \"5m\", \"1h\", \"2d\"";
-
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// A number and one unit.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+/// A whole number and one unit, without a space between; `None` for anything else and beyond the range.
+pub fn parse(text: &str) -> Option<Duration> {
     let unit = text.chars().last()?;
     let (_, seconds) = UNITS.into_iter().find(|(letter, _)| *letter == unit)?;
     let digits = text.strip_suffix(unit)?;
@@ -19,7 +16,7 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
 }
 
 /// The shortest way to write a span of whole seconds.
-pub(super) fn show(span: Duration) -> String {
+pub fn show(span: Duration) -> String {
     let whole = span.as_secs();
     let (unit, seconds) =
         UNITS.into_iter().find(|(_, seconds)| whole > 0 && whole.is_multiple_of(*seconds)).unwrap_or(('s', 1));
