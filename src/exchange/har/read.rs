@@ -70,8 +70,9 @@ struct PostData<'a> {
 
 #[derive(Deserialize)]
 struct Response<'a> {
+    /// 0, and with some tools -1, where no answer came.
     #[serde(default)]
-    status: u16,
+    status: i32,
     #[serde(borrow, default)]
     headers: Vec<Pair<'a>>,
     #[serde(borrow, default)]
@@ -181,10 +182,11 @@ fn read_post(data: &PostData<'_>, headers: &mut HeaderMap) -> Result<CapturedBod
 }
 
 fn read_response(response: &Response<'_>, method: &Method) -> Result<(Option<ResponseHead>, CapturedBody), String> {
-    if response.status == 0 {
+    if response.status <= 0 {
         return Ok((None, CapturedBody::default()));
     }
-    let status = StatusCode::from_u16(response.status).map_err(|_| format!("status: {} is none", response.status))?;
+    let status = u16::try_from(response.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    let status = status.ok_or_else(|| format!("status: {} is none", response.status))?;
     let mut headers = read_headers(&response.headers);
     let content = &response.content;
     let mut body = match &content.text {

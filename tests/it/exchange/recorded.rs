@@ -227,6 +227,16 @@ fn files_of_browsers_are_read() {
     assert_eq!(upload.exchange().response_body.bytes.as_ref(), [0, 255, 1]);
 }
 
+// Chromium's developer tools write 0, Playwright's recordings -1.
+#[test]
+fn a_har_entry_without_an_answer_is_a_failed_exchange() {
+    for status in [0, -1] {
+        let log = json!({"log": {"entries": [entry("2026-11-03T15:07:04Z", json!({}), json!({"status": status, "content": {"size": -1}}))]}});
+        let lines = parse_har(&log.to_string()).unwrap();
+        assert!(lines[0].exchange.response.is_none() && lines[0].exchange.end == End::Failed, "{status}");
+    }
+}
+
 #[test]
 fn faults_of_files_say_where() {
     for (log, fault) in [
