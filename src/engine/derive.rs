@@ -179,7 +179,9 @@ impl Deriver {
         let pending = self.pendings.due(self.clock.now())?;
         let active = self.rules.active();
         let derived = self.with_view(|view, now| active.ruleset.expire(&pending, view, now));
-        let (entries, writes, _) = self.take(&active, derived);
+        let (entries, writes, waiting) = self.take(&active, derived);
+        // No page came that could have told more: it goes on with what its rule waits for.
+        waiting.iter().for_each(|pending| self.look_ups.start(&active.ruleset, pending, None));
         self.ready(entries, writes, released())
     }
 

@@ -54,7 +54,8 @@ pub struct Pending {
     pub unconfirmed: Option<Box<Unconfirmed>>,
 }
 
-/// What a match does once a page has confirmed it; until then it is dropped when its time is up.
+/// What a match does once a page has confirmed it. If none does in time, it is dropped, or, where only finds that it can do
+/// without are open ([`Pending::otherwise`] is to send), it goes on without them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Unconfirmed {
     /// Until when it then waits for what its rule waits for.
@@ -63,6 +64,9 @@ pub struct Unconfirmed {
     /// What happens when that does not come.
     #[serde(default)]
     pub otherwise: Otherwise,
+    /// Finds that the page's messages tell, or may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finds: Vec<String>,
     /// The `once` key that is then used up, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub once: Option<(String, Timestamp)>,

@@ -29,7 +29,7 @@ pub use charsets::HostCharsets;
 pub use derive::{Derived, Draft, Named, Note, PendingDraft, Step, Traced, TracedEvent};
 pub use index::{Candidates, Need};
 pub use load::{Loaded, SourceFile, load};
-pub use matching::{Check, Checks, Failure, Found, Held, Matched, MatchedRule, Side};
+pub use matching::{Check, Checks, Failure, Found, Held, Matched, MatchedRule, NextPage, Shown, Side};
 pub use open_waits::OpenWaits;
 pub use replay::{Replay, Replayed, ReplayedEvent, answer_exchange};
 pub use rule::{AlertSource, OldSecretSource, Place, Ruleset, SecretSource, TlsSource, WebhookConfig};

@@ -195,7 +195,9 @@ impl<'a> Replay<'a> {
                 return progress;
             };
             let derived = self.ruleset.expire_traced(&next, &self.state, next.deadline, self.steps());
-            self.take(derived, None, &mut progress);
+            for pending in self.take(derived, None, &mut progress) {
+                self.look_up(&pending, next.deadline, None, &mut progress);
+            }
         }
     }
 

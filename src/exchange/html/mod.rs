@@ -81,6 +81,11 @@ impl<'a> Node<'a> {
         self.element(&self.page.tree()).map(text::text).unwrap_or_default()
     }
 
+    /// The element as HTML, itself and all below it, as a browser would write it.
+    pub fn html(&self) -> String {
+        self.element(&self.page.tree()).map(|element| element.html()).unwrap_or_default()
+    }
+
     /// An attribute as written, entities undone. Names are in lower case, as the parser makes them.
     pub fn attr(&self, name: &str) -> Option<String> {
         self.element(&self.page.tree())?.attr(name).map(str::to_owned)

@@ -1,10 +1,11 @@
 //! The matched rules of an exchange at work, and the waits that end: by this exchange, by an answer, by time.
 
 use super::candidate::Candidate;
-use super::evaluate::{self, Phase, Run};
+use super::evaluate::{self, Run};
 use super::finish::finish;
 use super::lessons::{is_open, oldest_first};
 use super::notes::Notes;
+use super::phase::Phase;
 use super::sink::Sink;
 use super::step::Derived;
 use super::trace::{Trace, Traced};
@@ -65,8 +66,8 @@ impl Ruleset {
         }
         for hit in &matched.waiting {
             let Some(rule) = self.rule_at(hit) else { continue };
-            if holds(self, rule, hit, context.reading(), &visitor.whole) {
-                unconfirmed::wait(self, rule, &context_of(context, hit), notes, sink);
+            if (rule.is_event() || rule.is_learn()) && holds(self, rule, hit, context.reading(), &visitor.whole) {
+                unconfirmed::wait(self, rule, (&context_of(context, hit), &hit.found.page), notes, sink);
             }
         }
     }
@@ -149,6 +150,9 @@ impl Ruleset {
         let mut notes = Notes::of(&[], trace);
         let mut sink = Sink::new(view, now, pending.session.clone());
         match pending.otherwise {
+            Otherwise::Send if pending.unconfirmed.is_some() => {
+                unconfirmed::unseen(self, pending, &context, &mut notes, &mut sink);
+            }
             Otherwise::Send => {
                 let candidates = waits::candidates(self, pending, &context, None, &mut notes, &mut sink);
                 let settled_as = settled_as(&candidates, SettledAs::Fallback, pending, &mut notes);

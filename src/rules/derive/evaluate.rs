@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::candidate::{Candidate, Key, MAX_KEYS, Origin, key};
 use super::notes::Notes;
 use super::payload;
+use super::phase::{Phase, Stage};
 use super::sink::{MemoryOp, Sink, Work};
 use super::trace::Traced;
 use crate::model::Topic;
@@ -18,24 +19,15 @@ const MAX_ID_BYTES: usize = 512;
 /// The most events one exchange may give.
 const MAX_EVENTS: usize = 10_000;
 
-/// Which values are computed now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Those that name nothing late.
-    Early,
-    /// Those that do.
-    Late,
-    /// All.
-    All,
-}
-
 /// One rule at work.
 pub(super) struct Run<'r, 'n> {
     pub(super) ruleset: &'r Ruleset,
     pub(super) rule: &'r EventRule,
     pub(super) phase: Phase,
-    /// Its `for_each` runs late.
-    pub(super) late_items: bool,
+    /// When its `for_each` runs.
+    pub(super) items: Stage,
+    /// Finds that the visitor's next page tells, where the match waits for one.
+    pub(super) page: Option<&'r [String]>,
     pub(super) notes: &'n mut Notes,
 }
 
@@ -54,8 +46,8 @@ pub(super) fn rule(
 
 impl<'r, 'n> Run<'r, 'n> {
     pub(super) fn new(ruleset: &'r Ruleset, rule: &'r EventRule, phase: Phase, notes: &'n mut Notes) -> Self {
-        let late_items = rule.late_items(&ruleset.expressions);
-        Self { ruleset, rule, phase, late_items, notes }
+        let items = if rule.late_items(&ruleset.expressions) { Stage::Late } else { Stage::Match };
+        Self { ruleset, rule, phase, items, page: None, notes }
     }
 
     /// Runs `one` for each item of an early `for_each`, or once; gives whether it held. `one` is told which item it is, and
@@ -66,7 +58,7 @@ impl<'r, 'n> Run<'r, 'n> {
         mut one: impl FnMut(&mut Self, &RuleContext<'_>, usize, bool) -> bool,
     ) -> bool {
         let mut held = false;
-        match self.rule.for_each.filter(|_| !self.late_items) {
+        match self.rule.for_each.filter(|_| self.is_due(self.items)) {
             None => held = one(self, context, 0, true),
             Some(list) => {
                 for (index, item) in self.items(list, context).iter().enumerate() {
@@ -171,22 +163,28 @@ impl<'r, 'n> Run<'r, 'n> {
     }
 
     fn learns(&mut self, context: &RuleContext<'_>, sink: &mut Sink<'_>) {
+        let values = self.values(context, vec![None]);
+        self.teaches(values, Origin::of(self.rule, context.reading()), sink);
+    }
+
+    /// What a learn rule saw of a resource.
+    pub(super) fn teaches(&mut self, values: Values, origin: Origin, sink: &mut Sink<'_>) {
         let Some(resource) = self.rule.resource.clone() else { return };
-        let Values { id, keys, payload, facts, .. } = self.values(context, vec![None]);
+        let Values { id, keys, payload, facts, .. } = values;
         if id.is_none() && keys.is_empty() {
             return;
         }
         if sink.work.len() >= MAX_EVENTS {
             return self.note(&format!("the exchange teaches more than {MAX_EVENTS} things; the rest is left out"));
         }
-        let origin = Rc::new(Origin::of(self.rule, context.reading()));
+        let origin = Rc::new(origin);
         sink.work.push(Work::Learn(super::candidate::Lesson { origin, resource, id, keys, payload, facts }));
     }
 
     pub(super) fn when(&mut self, context: &RuleContext<'_>) -> bool {
         let rule = self.rule;
         rule.when.iter().enumerate().all(|(at, condition)| {
-            if !self.is_due(self.ruleset.expressions.is_late(*condition, self.late_items)) {
+            if !self.is_due(self.stage(*condition)) {
                 return true;
             }
             let what = if rule.when.len() == 1 { "when".to_owned() } else { format!("when[{at}]") };
@@ -206,18 +204,6 @@ impl<'r, 'n> Run<'r, 'n> {
             });
             held.unwrap_or_default()
         })
-    }
-
-    pub(super) const fn is_due(&self, late: bool) -> bool {
-        match self.phase {
-            Phase::Early => !late,
-            Phase::Late => late,
-            Phase::All => true,
-        }
-    }
-
-    pub(super) fn template_is_due(&self, template: &Template) -> bool {
-        self.is_due(self.ruleset.expressions.template_is_late(template, self.late_items))
     }
 
     /// The topics that are due, in their places; those that are undefined are left out. `None` is one that is not due.

@@ -17,6 +17,7 @@ mod merge;
 mod notes;
 mod overlay;
 mod payload;
+mod phase;
 mod redact;
 mod settle;
 mod sink;

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::evaluate::{Phase, Run};
+use super::evaluate::Run;
 use super::merge::laid_over;
+use super::phase::{Phase, Stage};
 use super::redact;
 use super::trace::Traced;
 use crate::rules::expr::RuleContext;
@@ -14,7 +15,7 @@ pub(super) fn payload(run: &mut Run<'_, '_>, context: &RuleContext<'_>) -> Map<S
     let rule = run.rule;
     let mut copied = Map::new();
     for source in &rule.payload_from {
-        if !run.is_due(source.is_late()) {
+        if !run.is_due(run.stage_of_copy(source)) {
             continue;
         }
         if let Some(damage) = context.path_damage(&source.parts) {
@@ -76,7 +77,7 @@ fn below(
 fn at(run: &mut Run<'_, '_>, place: &mut String, tree: &ValueTree, context: &RuleContext<'_>) -> Option<Value> {
     match tree {
         ValueTree::Template(template) => run.value(place, template, context),
-        ValueTree::Constant(constant) => run.is_due(false).then(|| {
+        ValueTree::Constant(constant) => run.is_due(Stage::Match).then(|| {
             run.notes.trace(|| {
                 let (place, source) = (place.clone(), constant.to_string());
                 Traced::Value { place, source, value: Some(constant.clone()), error: None }
@@ -85,15 +86,13 @@ fn at(run: &mut Run<'_, '_>, place: &mut String, tree: &ValueTree, context: &Rul
         }),
         ValueTree::Table(entries) => {
             let map = below(run, place, entries, context);
-            (entries.is_empty() && run.is_due(false) || !map.is_empty()).then_some(Value::Object(map))
+            (entries.is_empty() && run.is_due(Stage::Match) || !map.is_empty()).then_some(Value::Object(map))
         }
         ValueTree::List(items) => {
-            // A list is computed as a whole: late, if anything in it is.
-            let mut late = false;
-            tree.each_template(&mut |template| {
-                late |= run.ruleset.expressions.template_is_late(template, run.late_items);
-            });
-            if !run.is_due(late) {
+            // A list is computed as a whole: when the last thing in it can be.
+            let mut stage = Stage::Match;
+            tree.each_template(&mut |template| stage = stage.max(run.stage_of(template)));
+            if !run.is_due(stage) {
                 return None;
             }
             let before = std::mem::replace(&mut run.phase, Phase::All);

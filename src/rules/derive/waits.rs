@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use super::candidate::{Candidate, Key, Origin, is_created};
 use super::early::Early;
-use super::evaluate::{Phase, Run, Values};
+use super::evaluate::{Run, Values};
 use super::merge::added;
 use super::notes::Notes;
+use super::phase::{Phase, Stage};
 use super::sink::{Sink, Work};
 use super::trace::Traced;
 use crate::model::{
@@ -187,7 +188,8 @@ impl Run<'_, '_> {
         let rule = self.rule;
         let topics: Vec<&Topic> = values.topics.iter().flatten().collect();
         // Where each item has its own key, none stands for the match as a whole.
-        let resource = if self.late_items { String::new() } else { resource_of(rule.resource.as_deref(), &topics) };
+        let resource =
+            if self.items == Stage::Late { String::new() } else { resource_of(rule.resource.as_deref(), &topics) };
         let keys = values.keys.iter().filter(|_| values.id.is_none());
         let keys = keys.map(|key| (key.name.clone(), key.folded.clone())).collect();
         let early = Early {
@@ -261,7 +263,7 @@ impl Run<'_, '_> {
     ) -> Vec<Values> {
         let before = std::mem::replace(&mut self.phase, Phase::Late);
         let mut all = Vec::new();
-        match self.rule.for_each.filter(|_| self.late_items) {
+        match self.rule.for_each.filter(|_| self.is_due(self.items)) {
             None => all.extend(self.late_once(context, early, completed, sink)),
             Some(list) => {
                 for (index, item) in self.items(list, context).iter().enumerate() {
@@ -288,19 +290,27 @@ impl Run<'_, '_> {
             return None;
         }
         self.remembers(context, false, sink);
+        Some(self.with_later(context, early))
+    }
+
+    /// Values, with those laid over them that are due now.
+    pub(super) fn with_later(&mut self, context: &RuleContext<'_>, early: Values) -> Values {
         let mut topics = early.topics;
         topics.extend(self.topics(context));
         topics.retain(Option::is_some);
+        let later =
+            self.rule.topic.iter().filter(|topic| self.phase == Phase::Page && self.stage_of(topic) == Stage::Late);
+        topics.extend(later.map(|_| None));
         let late = self.values(context, topics.clone());
         let keys = self.in_order(early.keys, late.keys);
-        Some(Values {
+        Values {
             topics,
             id: early.id.or(late.id),
             keys,
             payload: added(early.payload, late.payload),
             facts: added(early.facts, late.facts),
             arg: late.arg.or(early.arg),
-        })
+        }
     }
 
     /// Keys in the order of the file.

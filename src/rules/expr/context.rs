@@ -183,6 +183,11 @@ impl<'a> RuleContext<'a> {
         Self { found: Some(found), ..self.clone() }
     }
 
+    /// Whether one of the rule's finds gave something.
+    pub fn has_found(&self, name: &str) -> bool {
+        self.found.is_some_and(|found| found.finds.iter().any(|(own, _)| own == name))
+    }
+
     /// The exchange read.
     pub fn reading(&self) -> &'a Reading {
         self.exchange.reading

@@ -61,6 +61,18 @@ impl Expressions {
         template.holes().any(|hole| self.is_late(hole, late_items))
     }
 
+    /// Whether an expression names what the visitor's next page shows: the messages, one of `finds`, or with `items` an item
+    /// of a `for_each` over them.
+    pub fn is_of_page(&self, expr: Expr, finds: &[String], items: bool) -> bool {
+        let reads = self.reads(expr);
+        let named = |path: &Vec<String>| {
+            path.first().is_some_and(|root| root == "find") && path.get(1).is_none_or(|name| finds.contains(name))
+        };
+        reads.has(Root::Flash)
+            || items && (reads.has(Root::Item) || reads.has(Root::Index))
+            || self.source_of(expr).is_some_and(|source| source.paths.iter().any(named))
+    }
+
     fn reads(&self, expr: Expr) -> Reads {
         self.source_of(expr).map(|source| source.reads).unwrap_or_default()
     }
@@ -73,12 +85,7 @@ impl Expressions {
             let item = late_items && matches!(root, "item" | "index");
             !item && !LASTING.contains(&root) && !names::is_function(root)
         });
-        let mut named: Vec<Vec<String>> = named.cloned().collect();
-        named.sort();
-        named.dedup();
-        // Sorted, a path stands before all that begin with it.
-        named.dedup_by(|longer, shorter| longer.starts_with(shorter));
-        named
+        shortest(named.cloned().collect())
     }
 
     /// Parts of `then` that late expressions name; `None` where it is named as a whole.
@@ -87,6 +94,15 @@ impl Expressions {
         let named = paths.filter(|path| path.first().is_some_and(|root| root == "then"));
         named.map(|path| (path.len() > 1).then(|| path[1..].to_vec())).collect()
     }
+}
+
+/// Paths, without those that begin with another one.
+pub fn shortest(mut paths: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    paths.sort();
+    paths.dedup();
+    // Sorted, a path stands before all that begin with it.
+    paths.dedup_by(|longer, shorter| longer.starts_with(shorter));
+    paths
 }
 
 impl RuleContext<'_> {

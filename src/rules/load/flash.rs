@@ -60,7 +60,10 @@ fn page(loader: &mut Loader, node: &Node) -> Vec<(String, crate::exchange::Selec
 /// Where pages show messages and a rule asks for them: the rule that any page of a visitor fits who is waited for.
 pub(super) fn page_rule(flash: Option<&Flash>, events: &[EventRule]) -> Option<EventRule> {
     let shown = flash.is_some_and(|flash| !flash.page.is_empty());
-    let asks = |event: &EventRule| event.conditions.iter().any(|condition| condition.subject == Subject::Flash);
+    let asks = |event: &EventRule| {
+        event.conditions.iter().any(|condition| condition.subject == Subject::Flash)
+            || event.finds.iter().any(|find| find.extract.reads_flash())
+    };
     if !shown || !events.iter().any(asks) {
         return None;
     }

@@ -204,6 +204,7 @@ fn ruleset(compiled: Compiled, expressions: ExpressionsBuilder) -> Ruleset {
     let Compiled { shop, session, flash, mut events, access, webhooks, keys } = compiled;
     let expressions = expressions.build(&shop);
     stateful::late(&mut events, &expressions);
+    stateful::of_page(&mut events, &expressions);
     let index = Index::build(&events, &expressions);
     Ruleset { shop, session, flash, events, access, webhooks, keys, expressions, index }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::exchange::FieldPath;
 
-use super::super::expr::{Expr, Expressions, Scope, Template};
+use super::super::expr::{Expr, Expressions, Scope, Template, shortest};
 use super::super::rule::{Awaited, EventRule, KeySource, Once, RuleKind, SessionConfig, Stateful, ValueTree};
 use super::super::sessions::hash;
 use super::event::globs;
@@ -159,6 +159,36 @@ pub(super) fn learns(loader: &mut Loader, entry: &Entry, merged: &Merged, rule: 
         let hint = "write `id` and `key` of a resource, or `remember` what the visitor will need".to_owned();
         loader.report.missing(entry.at, format!("learn `{name}` learns nothing"), hint);
     }
+}
+
+/// What rules need that wait for the messages of the visitor's next page, once `late` is done.
+pub(super) fn of_page(rules: &mut [EventRule], expressions: &Expressions) {
+    for rule in rules.iter_mut().filter(|rule| rule.is_event() || rule.is_learn()) {
+        let finds: Vec<String> =
+            rule.finds.iter().filter(|find| find.extract.reads_flash()).map(|find| find.name.clone()).collect();
+        let of_page = |expr: &Expr, items| expressions.is_of_page(*expr, &finds, items);
+        let items = rule.for_each.is_some_and(|list| of_page(&list, false));
+        let mut read: Vec<Expr> =
+            rule.when.iter().chain(&rule.for_each).copied().filter(|expr| of_page(expr, items)).collect();
+        rule.each_template(&mut |template| {
+            if template.holes().any(|hole| of_page(&hole, items)) {
+                read.extend(template.holes());
+            }
+        });
+        let waits = rule.wait_expressions();
+        if waits.iter().any(|expr| of_page(expr, items)) {
+            read.extend(waits);
+        }
+        let mut stored = expressions.stored_paths(&read, items);
+        stored.extend(rule.stateful.stored.iter().filter(|path| !items || !is_item(path)).cloned());
+        let copied = rule.payload_from.iter().map(|source| &source.parts);
+        stored.extend(copied.filter(|path| path.first().is_some_and(|root| root == "find")).cloned());
+        rule.stateful.stored_for_page = shortest(stored);
+    }
+}
+
+fn is_item(path: &[String]) -> bool {
+    path.first().is_some_and(|root| root == "item" || root == "index")
 }
 
 /// What late values need, once every expression is compiled.

@@ -9,7 +9,7 @@ use crate::exchange::{Damage, Node, Page, Part, Xml};
 
 use super::super::rule::{Column, Extract, Markup, Pick, Source, What};
 use super::fit::Why;
-use super::flash::Flashed;
+use super::flash::{Flashed, Shown};
 use super::look::{Look, Stage, look};
 use super::nested::{descend, texts_of};
 use super::sight::Sight;
@@ -30,19 +30,47 @@ pub(in super::super) enum Outcome {
     NoSource,
     /// Its source cannot be read, or it gives more than a find may.
     Damaged(Damage),
+    /// The messages on the session's next page may tell it; until then what the sources behind them give.
+    NextPage(Option<Arc<Value>>),
 }
 
 /// Works a find out: the first source that yields wins.
 pub(super) fn extract(sight: &Sight<'_>, extract: &Extract) -> Outcome {
     let mut outcome = Outcome::NoSource;
+    let mut open = false;
     for source in &extract.sources {
         match from(sight, source, &extract.what) {
             Outcome::NoSource => {}
             Outcome::Nothing => outcome = Outcome::Nothing,
+            Outcome::Found(value) if open => return Outcome::NextPage(Some(value)),
+            Outcome::Damaged(_) if open => return Outcome::NextPage(None),
             decided => return decided,
         }
+        open |= matches!(source, Source::Flash) && sight.flashed().open == Some(Why::NextPage);
     }
-    outcome
+    if open { Outcome::NextPage(None) } else { outcome }
+}
+
+/// What a find gives of messages that a page shows. An expression is held against a message's text, and where that gives
+/// nothing against its HTML, for the links in it; all else reads the HTML.
+pub(super) fn of_boxes(sight: &Sight<'_>, extract: &Extract, boxes: &[Shown]) -> Outcome {
+    let plain = matches!(&extract.what, What::Value(Pick { markup: Markup::Plain, .. }));
+    let mut out = Collector::of(&extract.what);
+    for shown in boxes {
+        let before = out.values.len();
+        let texts = [plain.then_some(&shown.message.text), Some(&shown.html)];
+        for text in texts.into_iter().flatten() {
+            if out.values.len() == before
+                && let Err(damage) = out.text(sight, text)
+            {
+                return Outcome::Damaged(damage);
+            }
+        }
+        if out.done() {
+            break;
+        }
+    }
+    out.finish()
 }
 
 fn from(sight: &Sight<'_>, source: &Source, what: &What) -> Outcome {

@@ -27,6 +27,9 @@ pub struct Failure {
     pub found: String,
 }
 
+/// Of what a cookie does not carry.
+const NEXT_PAGE: &str = "the session's next page shows it";
+
 impl Ruleset {
     /// Why rule `number` does not match; `None` if its path, status and conditions hold (`when` is not asked here).
     pub fn failure(&self, number: usize, reading: &Reading) -> Option<Failure> {
@@ -42,9 +45,11 @@ impl Ruleset {
         for standing in stand(rule, &sight) {
             match standing {
                 Standing::Fits(_) => return None,
-                Standing::Waits(_) => {
+                Standing::Waits(found) => {
                     let wanted = rule.conditions.iter().find(|condition| condition.subject == Subject::Flash);
-                    let wanted = wanted.map_or("flash".to_owned(), |condition| condition.text.clone());
+                    let wanted = wanted.map(|condition| condition.text.clone());
+                    let find = rule.finds.iter().find(|find| found.page.finds.contains(&find.name));
+                    let wanted = wanted.or_else(|| find.map(|find| find.text.clone())).unwrap_or_default();
                     let found = "no cookie came: it waits for the session's next page".to_owned();
                     first = first.or(Some(Failure { wanted, found }));
                 }
@@ -129,6 +134,7 @@ fn gave(outcome: &Outcome) -> String {
         Outcome::Nothing => "nothing is found".to_owned(),
         Outcome::NoSource => "there is no body of this kind".to_owned(),
         Outcome::Damaged(damage) => format!("the body is {}", damage.as_str()),
+        Outcome::NextPage(_) => NEXT_PAGE.to_owned(),
     }
 }
 
@@ -148,6 +154,7 @@ fn fields(sight: &Sight<'_>) -> String {
 fn found(look: &Look<'_>) -> String {
     match look {
         Look::NotYet => "it has not come yet".to_owned(),
+        Look::NextPage => NEXT_PAGE.to_owned(),
         Look::WrongKind => "there is no body of this kind".to_owned(),
         Look::Damaged(damage) => format!("the body is {}", damage.as_str()),
         Look::Flash(Flashed { messages, open }) => {

@@ -57,6 +57,7 @@ impl From<bool> for Truth {
 pub(super) fn fit(matcher: &Matcher, look: &Look<'_>) -> Truth {
     match look {
         Look::NotYet => Truth::Open(Why::NotYet),
+        Look::NextPage => Truth::Open(Why::NextPage),
         Look::WrongKind => Truth::Fails,
         Look::Damaged(damage) => Truth::Open(Why::Damaged(*damage)),
         Look::Path(fits) => Truth::from(*fits),

@@ -38,6 +38,8 @@ pub(super) enum Look<'a> {
     Path(bool),
     /// The status.
     Status(u16),
+    /// The messages on the session's next page may tell it.
+    NextPage,
     /// Flash messages.
     Flash(&'a Flashed),
     /// Values that are text: none, one or several.
@@ -124,6 +126,7 @@ fn found<'a>(scene: Scene<'a>, path: &[String]) -> Look<'a> {
     match finds.iter().find(|(found, _)| found == name).map(|(_, outcome)| outcome) {
         Some(Outcome::Found(value)) => tree(value, below),
         Some(Outcome::Damaged(damage)) => Look::Damaged(*damage),
+        Some(Outcome::NextPage(_)) => Look::NextPage,
         Some(Outcome::Nothing | Outcome::NoSource) | None => Look::Tree { value: None, list: false, damage: None },
     }
 }

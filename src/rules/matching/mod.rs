@@ -31,11 +31,13 @@ use extract::Outcome;
 pub use failure::Failure;
 pub(super) use fit::Truth;
 use fit::text_of;
+pub use flash::Shown;
+pub(super) use flash::value as flash_value;
 use look::Root;
 pub(super) use look::Stage;
 pub(super) use memory::{bound_hold, holds};
-pub use sight::Found;
 pub(super) use sight::Sight;
+pub use sight::{Found, NextPage};
 use whole::{Standing, stand};
 
 /// Rules whose conditions on the exchange hold, with what their paths captured.
@@ -43,8 +45,8 @@ use whole::{Standing, stand};
 pub struct Matched {
     /// Index of the rule, and its captures in the same order as [`Ruleset::events`].
     pub rules: Vec<MatchedRule>,
-    /// Rules that match but for their own `flash`: no cookie came, so the session's next page has to show the messages
-    /// ([`Ruleset::shown_flash`], [`EventRule::flash_fits`]).
+    /// Rules that match but for their own `flash`, or a find that reads it: no cookie came, so the session's next page has
+    /// to show the messages ([`Ruleset::shown_flash`], [`EventRule::flash_fits`], [`Ruleset::shown_finds`]).
     pub waiting: Vec<MatchedRule>,
     /// Things an operator should know (a body that was cut kept a rule from matching).
     pub notes: Vec<Note>,

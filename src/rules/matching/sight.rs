@@ -109,4 +109,15 @@ pub struct Found {
     pub field: Option<Arc<Value>>,
     /// The messages the answer added: a list of `level text`; absent where that is not known.
     pub flash: Option<Arc<Value>>,
+    /// What is left to the session's next page.
+    pub page: NextPage,
+}
+
+/// What the messages on the session's next page decide about a match.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NextPage {
+    /// Whether there is one: its own `flash` is open.
+    pub asked: bool,
+    /// The finds that they may tell.
+    pub finds: Vec<String>,
 }

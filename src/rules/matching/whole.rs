@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::rule::{EventRule, Find, GraphqlOk, GraphqlRule};
+use super::super::rule::{EventRule, Find, GraphqlOk, GraphqlRule, RuleKind};
 use super::decide::{Cause, Decision, decide, tables};
 use super::extract::Outcome;
 use super::fit::{Truth, Why};
 use super::graphql::{FieldRun, Operations};
 use super::look::Stage;
-use super::sight::{Found, Scene, Sight};
+use super::sight::{Found, NextPage, Scene, Sight};
 
 /// How a rule stands.
 pub(in super::super) enum Standing<'r> {
     /// It matches.
     Fits(Found),
-    /// All but its `flash` holds, and that shows on the session's next page.
+    /// All holds but what the session's next page shows: its `flash`, or what its finds read of the messages.
     Waits(Found),
     /// It does not match, for this root field if it is about one.
     Not(Decision<'r>, Option<Arc<Value>>),
@@ -54,16 +54,17 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
         return Standing::Not(decision, field);
     }
     let mut outcomes = Vec::with_capacity(rule.finds.len());
-    let mut without = None;
+    let mut page = NextPage::default();
     for find in &rule.finds {
-        let outcome = sight.find(&find.extract);
-        if let Some(truth) = missed(find, &outcome) {
-            let missed = (truth, Some(Cause::Find(find)));
-            // Where the next page shows the messages, a rule that waits for it does without what they might have told.
-            if !(find.extract.reads_flash() && sight.flashed().open == Some(Why::NextPage)) {
-                return Standing::Not(missed, field);
-            }
-            without.get_or_insert(missed);
+        let outcome = match sight.find(&find.extract) {
+            // What another rule waits for has come: it does without what a still later page might tell.
+            Outcome::NextPage(told) if is_wait(rule) => told.map_or(Outcome::Nothing, Outcome::Found),
+            outcome => outcome,
+        };
+        match missed(find, &outcome) {
+            None => {}
+            Some(Truth::Open(Why::NextPage)) => page.finds.push(find.name.clone()),
+            Some(truth) => return Standing::Not((truth, Some(Cause::Find(find))), field),
         }
         outcomes.push((find.name.clone(), outcome));
     }
@@ -73,22 +74,26 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
             return Standing::Not(decision, field);
         }
     }
-    let waits = decision.0 == Truth::Open(Why::NextPage);
+    page.asked = decision.0 == Truth::Open(Why::NextPage);
+    let waits = page.asked || !page.finds.is_empty();
     if waits {
         // What else the tables say of this exchange is not known any more when the page comes.
         let tables = tables(rule, Scene { finds: Some(&outcomes), ..scene });
         if tables.0 == Truth::Open(Why::NextPage) {
             return Standing::Not(tables, field);
         }
-    } else if let Some(missed) = without {
-        return Standing::Not(missed, field);
     }
     let finds = outcomes.into_iter().filter_map(|(name, outcome)| match outcome {
-        Outcome::Found(value) => Some((name, value)),
+        Outcome::Found(value) | Outcome::NextPage(Some(value)) => Some((name, value)),
         _ => None,
     });
-    let found = Found { finds: finds.collect(), field, flash: sight.flashed().value() };
+    let found = Found { finds: finds.collect(), field, flash: sight.flashed().value(), page };
     if waits { Standing::Waits(found) } else { Standing::Fits(found) }
+}
+
+/// Whether it is what another rule waits for.
+fn is_wait(rule: &EventRule) -> bool {
+    matches!(rule.stateful.kind, RuleKind::Wait { .. })
 }
 
 /// Nothing that is still to come changes it.
@@ -116,6 +121,8 @@ pub(super) fn missed(find: &Find, outcome: &Outcome) -> Option<Truth> {
     match outcome {
         Outcome::Found(_) => find.absent.then_some(Truth::Fails),
         Outcome::Nothing if find.absent => None,
+        Outcome::NextPage(Some(_)) if find.absent => Some(Truth::Fails),
+        Outcome::NextPage(_) => Some(Truth::Open(Why::NextPage)),
         // The rule lives without it. Who reads what is damaged is told that it is missing.
         _ if find.optional => None,
         Outcome::Nothing | Outcome::NoSource => Some(Truth::Fails),

@@ -71,6 +71,8 @@ pub struct Stateful {
     pub otherwise: Option<Otherwise>,
     /// Paths of the exchange that late values name: no path begins with another one.
     pub stored: Vec<Vec<String>>,
+    /// Those that values name which the messages of the visitor's next page tell, and with them all of `stored`.
+    pub stored_for_page: Vec<Vec<String>>,
     /// Parts of the completing exchange that late values name; empty: all of them.
     pub then: Vec<String>,
     /// Of a wait: its conditions whose values are templates over the first exchange.

@@ -164,9 +164,10 @@ fn boxes_of_a_page_are_messages() {
     assert_eq!(boxes("{}"), None, "no page says nothing of messages");
     assert_eq!(boxes("<p>none"), Some(Vec::new()));
     let boxes = boxes(page).expect("a page");
-    assert!(rules.events[0].flash_fits(boxes.clone()) && !rules.events[0].flash_fits(boxes[1..].to_vec()));
-    let shown: Vec<_> = boxes.iter().map(|message| format!("{}: {}", message.level, message.text)).collect();
+    assert!(rules.events[0].flash_fits(&boxes) && !rules.events[0].flash_fits(&boxes[1..]));
+    let shown: Vec<_> = boxes.iter().map(|shown| format!("{}: {}", shown.message.level, shown.message.text)).collect();
     assert_eq!(shown, ["success: ok", "error: no stock"]);
+    assert_eq!(boxes[1].html, r#"<div class="alert alert-danger"> no <b>stock</b></div>"#);
 }
 
 /// What is remembered of the visitor does not stand in for what the next page shows.

@@ -25,13 +25,6 @@ topic = 'product.created'
 key.sku = '{{ form.sku }}'
 once = { key = '{{ form.sku }}', for = '1h' }
 wait = { for = '1m', else = 'send' }
-[event.linked]
-on = 'POST /linked'
-flash = 'success'
-find.id = { from = ['flash', 'location'], regex = '/products/(\\d+)' }
-topic = 'product.created'
-id = '{{ find.id }}'
-key.sku = '{{ form.sku }}'
 [learn.list]
 on = 'GET /products'
 find.row = { optional = true, rows = 'tr', cols.id = { css = 'i' }, cols.sku = { css = 'b' } }
@@ -139,14 +132,166 @@ fn a_confirmed_match_waits_for_what_its_rule_waits_for() {
     );
 }
 
+/// Its messages carry what the answer does not say.
+const TOLD: &str = r#"
+[flash]
+page = { success = '.ok', error = '.bad' }
+[event.made]
+on = 'POST /made'
+find.id = { from = 'flash', regex = '/products/(\d+)' }
+topic = 'product.created'
+id = '{{ find.id }}'
+payload.name = '{{ form.name }}'
+payload.said = '{{ flash[0].text }}'
+remember.last = '{{ find.id }} {{ form.name }}'
+[event.linked]
+on = 'POST /linked'
+flash = 'success'
+find.id = { from = ['flash', 'location'], css = 'a', attr = 'href', regex = '/products/(\d+)', optional = true }
+topic = 'product.created'
+id = '{{ find.id }}'
+key.sku = '{{ form.sku }}'
+[event.either]
+on = 'POST /either'
+find.id = { from = ['flash', 'location'], regex = '/products/(\d+)' }
+topic = 'product.updated'
+id = '{{ find.id }}'
+[event.first]
+on = 'POST /first'
+find.id = { from = ['location', 'flash'], regex = '/products/(\d+)' }
+topic = 'product.updated'
+id = '{{ find.id }}'
+[event.some]
+on = 'POST /some'
+find.id = { from = 'flash', all = true, regex = 'No\. (\d+)', optional = true }
+for_each = 'find.id'
+when = ["item | int > 1", "form.go == 'yes'"]
+topic = ['product.deleted', "action.gone_{{ find.id | length }}"]
+id = '{{ item }}'
+arg = '{{ form.by }}-{{ item }}'
+once = '{{ item }}'
+[event.order]
+on = 'POST /order'
+find.number = { from = 'flash', regex = 'order (\w+)' }
+topic = 'order.created'
+key.number = '{{ find.number }}'
+payload.total = '{{ form.total }}'
+payload.seen = '{{ then.status }} {{ find.number }} {{ form.note }}'
+wait = { on = 'GET /order/{n}', query.number = '{{ find.number }}', for = '1m' }
+[event.absent]
+on = 'POST /absent'
+flash = 'success'
+find.no = { from = 'flash', regex = 'but', absent = true }
+topic = 'product.updated'
+id = 1
+[learn.number]
+on = 'POST /learn'
+find.number = { from = 'flash', regex = 'order (\w+)' }
+find.id = { from = 'flash', css = 'a', attr = 'data-id' }
+resource = 'order'
+id = '{{ find.id }}'
+key.number = '{{ find.number }}'
+[event.shown]
+on = 'POST /shown'
+topic = 'order.updated'
+key.number = '{{ form.number }}'
+payload.last = '{{ session.last }}'
+"#;
+
+const MADE_HERE: &str = "0 POST /made sid=visitor-1 | name=Tea | 302 /list";
+const LINK: &str = "1 GET /list sid=visitor-1 | | 200 | <p class=ok><b>Saved</b> <a href='/products/9'>it</a></p>";
+const SILENT: &str = "1 GET /list sid=visitor-1 | | 200 | <p>Your list</p>";
+
 #[test]
-fn what_only_the_message_would_tell_is_done_without() {
+fn a_find_takes_its_values_from_the_next_page() {
     check(
-        &rules(SHOP),
+        &rules(TOLD),
         &[
-            (&["0 POST /linked sid=visitor-1 | sku=L | 302 /products/5", OK], r#"1<-0 product.created {"id":5}"#),
-            (&["0 POST /linked sid=visitor-1 | sku=L | 302 /products", OK], r#"1<-0 product.created {"sku":"L"}"#),
+            // In the link of a box, with the values of the exchange that matched.
+            (&[MADE_HERE, LINK], r#"1<-0 product.created {"id":9,"name":"Tea","said":"Saved it"}"#),
+            // Nothing found, or no page: the rule does not match.
+            (&[MADE_HERE, SILENT, LINK], ""),
+            (
+                &[MADE_HERE, &LINK.replacen('1', "31", 1)],
+                "! made: no event: the shop's message on the visitor's next page did not come in time",
+            ),
+            (
+                &["0 POST /made | name=Tea | 302 /list", LINK],
+                "! made: did not match: the next page shows the shop's message, and no [session] key leads to it (shop.toml:8)",
+            ),
+            // What is remembered names both exchanges.
+            (
+                &[MADE_HERE, LINK, "2 POST /shown sid=visitor-1 | number=1 | 200 | "],
+                "1<-0 product.created {\"id\":9,\"name\":\"Tea\",\"said\":\"Saved it\"}\n2<-2 order.updated {\"number\":\"1\",\"last\":\"9 Tea\"}",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_other_sources_tell_stands_where_the_page_tells_nothing() {
+    let either = "0 POST /either sid=visitor-1 | | 302 /products/5";
+    check(
+        &rules(TOLD),
+        &[
+            (&["0 POST /linked sid=visitor-1 | sku=L | 302 /products/5", OK], r#"1<-0 product.created {"sku":"L"}"#),
+            (&["0 POST /linked sid=visitor-1 | sku=L | 302 /products", LINK], r#"1<-0 product.created {"id":9}"#),
             (&["0 POST /linked sid=visitor-1 | sku=L | 302 /products", BAD], ""),
+            // In written order; without a page, or a visitor, what is known at once.
+            (&[either, LINK], r#"1<-0 product.updated {"id":9}"#),
+            (&[either, OK], r#"1<-0 product.updated {"id":5}"#),
+            (&[either, "40 GET /x sid=visitor-1 | | 200 | <p>"], r#"0<-0 product.updated {"id":5}"#),
+            (&["0 POST /either | | 302 /products/5"], r#"0<-0 product.updated {"id":5}"#),
+            (&["0 POST /first sid=visitor-1 | | 302 /products/5", LINK], r#"0<-0 product.updated {"id":5}"#),
+            (&["0 POST /first sid=visitor-1 | | 302 /products", LINK], r#"1<-0 product.updated {"id":9}"#),
+            (&["0 POST /absent sid=visitor-1 | | 302 /x", OK], r#"1<-0 product.updated {"id":1}"#),
+            (
+                &["0 POST /absent sid=visitor-1 | | 302 /x", "1 GET /x sid=visitor-1 | | 200 | <p class=ok>Done, but"],
+                "",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn items_and_waits_go_on_from_the_next_page() {
+    let some = |go: &str| format!("0 POST /some sid=visitor-1 | go={go}&by=me | 302 /list");
+    let gone = "1 GET /list sid=visitor-1 | | 200 | <p class=ok>No. 1, No. 2 and No. 3 are gone.</p>";
+    let order = "0 POST /order sid=visitor-1 | total=3&note=n | 302 /order/x";
+    let told = "1 GET /home sid=visitor-1 | | 200 | <p class=ok>Your order A7 is placed.</p>";
+    let deleted = r#"1<-0 product.deleted {"id":2}
+1<-0 action.gone_3 {"action":"gone_3","arg":"me-2"}
+1<-0 product.deleted {"id":3}
+1<-0 action.gone_3 {"action":"gone_3","arg":"me-3"}"#;
+    check(
+        &rules(TOLD),
+        &[
+            (&[&some("yes"), gone], deleted),
+            (&[&some("no"), gone], ""),
+            (&[&some("yes"), gone, &some("yes"), gone], deleted),
+            (&[&some("yes"), SILENT], ""),
+            (
+                &[
+                    order,
+                    told,
+                    "2 GET /order/x?number=A6 sid=visitor-1 | | 200 | <p>",
+                    "3 GET /order/x?number=A7 sid=visitor-1 | | 200 | <p>",
+                ],
+                r#"3<-0 order.created {"number":"A7","total":"3","seen":"200 A7 n"}"#,
+            ),
+            (
+                &[order, told, "62 GET /x sid=visitor-1 | | 200 | <p>"],
+                r#"1<-0 order.created {"number":"A7","total":"3"}"#,
+            ),
+            // A learn rule learns from it, too.
+            (
+                &[
+                    "0 POST /learn sid=visitor-1 | | 302 /x",
+                    "1 GET /x sid=visitor-1 | | 200 | <p class=ok>Your order B1 <a data-id=44>here</a>",
+                    "2 POST /shown sid=visitor-2 | number=B1 | 200 | ",
+                ],
+                r#"2<-2 order.updated {"id":44}"#,
+            ),
         ],
     );
 }
