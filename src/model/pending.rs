@@ -100,6 +100,17 @@ pub struct OpenWait {
     pub waits_for: WaitsFor,
 }
 
+impl OpenWait {
+    /// What its conditions on the first exchange came to.
+    pub fn texts(&self) -> &[String] {
+        match &self.waits_for {
+            WaitsFor::Exchange { texts } => texts,
+            WaitsFor::LookUp(look_up) => &look_up.texts,
+            WaitsFor::Learnt => &[],
+        }
+    }
+}
+
 /// What a match waits for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,6 +135,9 @@ pub struct LookUp {
     /// With whose rights.
     #[serde(default)]
     pub access: Access,
+    /// As in [`WaitsFor::Exchange`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<String>,
 }
 
 /// A piece of a look-up's path and query.
@@ -206,7 +220,7 @@ mod tests {
     #[test]
     fn a_target_is_whole_only_with_what_was_kept() {
         let get = vec![GetPiece::Text("/admin?q=a%20b&t=".into()), GetPiece::Kept("token".into())];
-        let look_up = LookUp { get, access: Access::Named("office".into()) };
+        let look_up = LookUp { get, access: Access::Named("office".into()), texts: Vec::new() };
         let kept: Map<String, Value> = [("token".to_owned(), Value::from("a&b/ü"))].into_iter().collect();
         assert_eq!(look_up.target(&kept).as_deref(), Some("/admin?q=a%20b&t=a%26b%2F%C3%BC"));
         assert_eq!(look_up.target(&Map::new()), None);

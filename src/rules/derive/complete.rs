@@ -13,10 +13,10 @@ use super::unconfirmed;
 use super::visitor::Visitor;
 use super::waits;
 use crate::exchange::{CapturedBody, End, Exchange, Reading, RequestHead};
-use crate::model::{Otherwise, Pending, SettledAs, Timestamp, WaitsFor};
+use crate::model::{OpenWait, Otherwise, Pending, SettledAs, Timestamp, WaitsFor};
 use crate::rules::expr::{Context, RuleContext};
 use crate::rules::index::{Candidates, Need};
-use crate::rules::matching::{Matched, MatchedRule, bound_hold, holds};
+use crate::rules::matching::{Matched, MatchedRule, holds};
 use crate::rules::open_waits::OpenWaits;
 use crate::rules::rule::{EventRule, RuleKind, Ruleset};
 use crate::rules::view::View;
@@ -55,7 +55,7 @@ impl Ruleset {
                 }
                 continue;
             }
-            if !holds(self, rule, hit, context.reading(), &visitor.whole) {
+            if !holds(self, rule, hit, context.reading(), (&visitor.whole, None)) {
                 notes.trace(|| Traced::NoMemory { rule: rule.name.clone() });
                 continue;
             }
@@ -66,7 +66,8 @@ impl Ruleset {
         }
         for hit in &matched.waiting {
             let Some(rule) = self.rule_at(hit) else { continue };
-            if (rule.is_event() || rule.is_learn()) && holds(self, rule, hit, context.reading(), &visitor.whole) {
+            if (rule.is_event() || rule.is_learn()) && holds(self, rule, hit, context.reading(), (&visitor.whole, None))
+            {
                 unconfirmed::wait(self, rule, (&context_of(context, hit), &hit.found.page), notes, sink);
             }
         }
@@ -98,7 +99,8 @@ impl Ruleset {
             let by = context_of(context, hit);
             let memory = &visitor.whole;
             notes.trace(|| Traced::Rule { name: rule.name.clone(), late: true });
-            if !holds(self, rule, hit, context.reading(), memory) || !Run::new(self, rule, Phase::All, notes).when(&by)
+            if !holds(self, rule, hit, context.reading(), (memory, None))
+                || !Run::new(self, rule, Phase::All, notes).when(&by)
             {
                 continue;
             }
@@ -112,7 +114,9 @@ impl Ruleset {
                 pending.rule == rule.name
                     && is_open(pending, sink)
                     && self.rule_of(pending).is_some()
-                    && texts.is_some_and(|texts| bound_hold(self, rule, texts, context.reading(), memory))
+                    && texts.is_some_and(|texts| {
+                        holds(self, rule, hit, context.reading(), (memory, Some(texts.as_slice())))
+                    })
             };
             // The oldest one, and with it the other items of the same match.
             let mut first: Option<(Timestamp, u32)> = None;
@@ -212,9 +216,10 @@ impl Ruleset {
         if let (Some(hit), Some((_, rule))) = (hit, trigger) {
             let by = context_of(&context, hit);
             notes.trace(|| Traced::Rule { name: rule.name.clone(), late: true });
+            let texts = pending.waits.iter().find(|wait| wait.place == place).map_or(&[][..], OpenWait::texts);
             let completes = is_open(pending, &sink)
                 && self.rule_of(pending).is_some()
-                && holds(self, rule, hit, answer, &visitor.whole)
+                && holds(self, rule, hit, answer, (&visitor.whole, Some(texts)))
                 && Run::new(self, rule, Phase::All, &mut notes).when(&by);
             if completes {
                 let candidates = waits::candidates(self, pending, &context, Some(&by), &mut notes, &mut sink);

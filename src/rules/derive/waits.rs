@@ -136,8 +136,11 @@ impl Run<'_, '_> {
                     None
                 }
                 Awaited::Exchange { texts } => self.texts(texts, context).map(|texts| WaitsFor::Exchange { texts }),
-                Awaited::LookUp { get, access } => {
-                    self.get(get, context).map(|get| WaitsFor::LookUp(LookUp { get, access: access.clone() }))
+                Awaited::LookUp { get, access, texts } => {
+                    let get = self.get(get, context);
+                    let texts = self.texts(texts, context);
+                    let access = access.clone();
+                    get.zip(texts).map(|(get, texts)| WaitsFor::LookUp(LookUp { get, access, texts }))
                 }
                 Awaited::Learnt if values.keys.is_empty() => {
                     self.note("it cannot wait for an id: no key is defined");
@@ -151,7 +154,7 @@ impl Run<'_, '_> {
         open
     }
 
-    /// The values a later exchange is held against.
+    /// The values a later exchange, or an answer, is held against.
     fn texts(&mut self, templates: &[Template], context: &RuleContext<'_>) -> Option<Vec<String>> {
         let texts: Option<Vec<_>> = templates.iter().map(|template| self.text("wait", template, context)).collect();
         if texts.is_none() {

@@ -24,7 +24,9 @@ impl<'r> Wanted<'r> {
             Matcher::OneOf(texts) => Some(Self::OneOf(texts)),
             Matcher::Filled(true) => Some(Self::There),
             Matcher::Ops(ops) => ops.iter().any(needs_it).then_some(Self::There),
-            Matcher::Filled(false) | Matcher::Template | Matcher::Status(_) | Matcher::Flash(_) => None,
+            Matcher::Filled(false) | Matcher::Template | Matcher::Status(_) | Matcher::Flash(_) | Matcher::Bound(_) => {
+                None
+            }
         }
     }
 
@@ -38,7 +40,7 @@ impl<'r> Wanted<'r> {
 
 /// Whether an operator never holds of what is absent.
 fn needs_it(op: &Op) -> bool {
-    !matches!(op, Op::Is(_) | Op::Not(_) | Op::Present(false))
+    !matches!(op, Op::Is(_) | Op::Not(_) | Op::Present(false) | Op::Bound(..))
 }
 
 /// Of what a rule could be found by, what fewest other rules share; of equals the last. `crowd`: how many rules want it.

@@ -19,11 +19,9 @@ impl Needs {
         let on_body =
             |condition: &Condition| matches!(condition.subject, Subject::ResponseBody | Subject::ResponseJson(_));
         let copied = rule.payload_from.iter().any(|source| source.parts.first().is_some_and(|root| root == "response"));
-        let bound = rule.stateful.bound.iter().map(|bound| &bound.subject);
         Self {
             head: conditions(rule).any(|condition| condition.subject.stage() == Stage::Head),
             body: conditions(rule).any(on_body)
-                || bound.into_iter().any(|subject| matches!(subject, Subject::ResponseBody | Subject::ResponseJson(_)))
                 || rule.stateful.reads_body
                 || rule.stateful.kind == RuleKind::FlashPage
                 || copied

@@ -1,75 +1,90 @@
 //! Conditions of a `wait` whose values are templates over the exchange that matched.
 
 use super::super::expr::{Scope, Template};
-use super::super::rule::{Bound, Subject, UrlPart};
-use super::conditions::{ROOTS, conditions};
+use super::conditions::ROOTS;
 use super::loader::Loader;
 use super::tree::{Entry, Node, Table, Toml};
 
-/// Takes them out of a wait's table; gives what they look at, and their values.
-pub(super) fn take(loader: &mut Loader, table: &mut Table, scope: Scope) -> (Vec<Bound>, Vec<Template>) {
-    let mut found = Vec::new();
-    table.entries.retain_mut(|entry| {
-        if !ROOTS.known.contains(&entry.key.as_str()) {
-            return true;
-        }
-        let mut leaves = Vec::new();
-        let stays = without(loader, entry, &mut leaves);
-        found.extend(leaves);
-        stays
-    });
-    let mut taken = (Vec::new(), Vec::new());
-    for (value, mut single) in found {
-        // Read as if a text stood there: that gives what is looked at, and tells what is wrong with it.
-        placeholder(&mut single.node);
-        let table = Table { entries: vec![single], inline: true };
-        let Some(condition) = conditions(loader, &table).into_iter().next() else { continue };
-        let Some(template) = loader.template("wait", &value, scope) else { continue };
-        let subject = match condition.subject {
-            Subject::Location(UrlPart::Template(_)) => Subject::Location(UrlPart::Path),
-            Subject::Referer(UrlPart::Template(_)) => Subject::Referer(UrlPart::Path),
-            subject => subject,
-        };
-        taken.0.push(Bound { subject, text: condition.text });
-        taken.1.push(template);
-    }
-    taken
+/// Roots whose values are no texts to compare with, and what to write instead.
+const PLAIN: [(&str, &str); 3] = [
+    ("find", "compare what it finds: any = [{ find.NAME = \"{{ … }}\" }]"),
+    ("flash", "a message's level and text are literal here"),
+    ("status", "a status is a number, or one of \"2xx\" and the like"),
+];
+
+/// Stands for a template in a table that is read as conditions: no text of a file begins like this.
+const MARK: char = '\0';
+
+/// Which of the wait's templates a text stands for.
+pub(super) fn marked(text: &str) -> Option<usize> {
+    text.strip_prefix(MARK)?.parse().ok()
 }
 
-/// Takes the templates below an entry out of it, each with the keys that lead to it; gives whether anything is left.
-fn without(loader: &mut Loader, entry: &mut Entry, leaves: &mut Vec<(Node, Entry)>) -> bool {
+/// Compiles the templates in a wait's conditions, and marks their places.
+pub(super) fn take(loader: &mut Loader, table: &mut Table, scope: Scope) -> Vec<Template> {
+    let mut found = Vec::new();
+    for entry in &mut table.entries {
+        match (entry.key.as_str(), &mut entry.node.toml) {
+            ("any" | "none", Toml::List(tables)) => {
+                for node in tables {
+                    if let Toml::Table(table) = &mut node.toml {
+                        table.entries.iter_mut().for_each(|entry| root(loader, entry, scope, true, &mut found));
+                    }
+                }
+            }
+            ("any" | "none", Toml::Table(table)) => {
+                table.entries.iter_mut().for_each(|entry| root(loader, entry, scope, true, &mut found));
+            }
+            _ => root(loader, entry, scope, false, &mut found),
+        }
+    }
+    found
+}
+
+/// The templates below a condition root. In a table of `any` or `none` a find is compared, else it is looked for.
+fn root(loader: &mut Loader, entry: &mut Entry, scope: Scope, tables: bool, found: &mut Vec<Template>) {
+    let key = entry.key.as_str();
+    if !ROOTS.known.contains(&key) {
+        return;
+    }
+    match PLAIN.into_iter().find(|(root, _)| *root == key && !(tables && key == "find")) {
+        Some((root, hint)) => refuse(loader, &mut entry.node, &format!("`{root}`"), hint),
+        None => mark(loader, entry, scope, found),
+    }
+}
+
+fn mark(loader: &mut Loader, entry: &mut Entry, scope: Scope, found: &mut Vec<Template>) {
     match &mut entry.node.toml {
         Toml::Text(text) if text.contains("{{") => {
-            leaves.push((entry.node.clone(), entry.clone()));
-            false
+            let place = format!("{MARK}{}", found.len());
+            let Some(template) = loader.template("wait", &entry.node, scope) else {
+                // What is wrong with it has been told.
+                entry.node.toml = Toml::Text("x".to_owned());
+                return;
+            };
+            found.push(template);
+            entry.node.toml = Toml::Text(place);
         }
-        Toml::List(items) => {
-            let template = |item: &&Node| matches!(&item.toml, Toml::Text(text) if text.contains("{{"));
-            if let Some(item) = items.iter().find(template) {
-                let hint = "write one template as the value, or use `when`".to_owned();
-                loader.report.error(item.at, "a template cannot stand in a list of values", hint);
-            }
-            true
+        Toml::List(_) => {
+            let hint = "write one template as the value, or several tables in `any`";
+            refuse(loader, &mut entry.node, "a list of values", hint);
         }
-        Toml::Table(table) => {
-            let empty = table.entries.is_empty();
-            let mut below = Vec::new();
-            table.entries.retain_mut(|inner| without(loader, inner, &mut below));
-            for (value, inner) in below {
-                let table = Table { entries: vec![inner], inline: true };
-                let node = Node { at: entry.node.at, toml: Toml::Table(table) };
-                leaves.push((value, Entry { key: entry.key.clone(), at: entry.at, node }));
-            }
-            empty || !table.entries.is_empty()
-        }
-        _ => true,
+        Toml::Table(table) => table.entries.iter_mut().for_each(|entry| mark(loader, entry, scope, found)),
+        _ => {}
     }
 }
 
-fn placeholder(node: &mut Node) {
+/// Tells of templates where none can stand.
+fn refuse(loader: &mut Loader, node: &mut Node, place: &str, hint: &str) {
+    let at = node.at;
     match &mut node.toml {
-        Toml::Text(text) => "/x".clone_into(text),
-        Toml::Table(table) => table.entries.iter_mut().for_each(|entry| placeholder(&mut entry.node)),
+        Toml::Text(text) if text.contains("{{") => {
+            loader.report.error(at, format!("a template cannot stand in {place}"), hint.to_owned());
+            // Told once.
+            "x".clone_into(text);
+        }
+        Toml::List(items) => items.iter_mut().for_each(|item| refuse(loader, item, place, hint)),
+        Toml::Table(table) => table.entries.iter_mut().for_each(|entry| refuse(loader, &mut entry.node, place, hint)),
         _ => {}
     }
 }

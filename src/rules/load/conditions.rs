@@ -4,6 +4,7 @@ use crate::diagnostic::nearest;
 use crate::exchange::FieldPath;
 
 use super::super::rule::{Condition, Matcher, Subject, UrlPart};
+use super::bound::marked;
 use super::loader::{Keys, Loader};
 use super::matcher::{OPERATORS, Typing, is_operators, matcher};
 use super::status::status;
@@ -301,6 +302,11 @@ fn url_path(
     }
     if node.is_empty_list() {
         return loader.report.error(node.at, "an empty list never fits", None);
+    }
+    if let Toml::Text(text) = &node.toml
+        && let Some(at) = marked(text)
+    {
+        return push(loader, what, node, subject(UrlPart::Path), Some(Matcher::Bound(at)), found);
     }
     let root = what.split('.').next().unwrap_or(what);
     let mut templates = Vec::new();

@@ -5,6 +5,7 @@ use regex::{Regex, RegexBuilder};
 use crate::diagnostic::nearest;
 
 use super::super::rule::{Matcher, Op};
+use super::bound::marked;
 use super::loader::{Loader, listed};
 use super::report::At;
 use super::tree::{Entry, Node, Table, Toml};
@@ -37,6 +38,7 @@ pub(super) fn matcher(loader: &mut Loader, what: &str, node: &Node, typing: Typi
     match &node.toml {
         Toml::Bool(flag) => Some(Matcher::Filled(*flag)),
         Toml::Table(table) => operators(loader, what, table, node, typing).map(Matcher::Ops),
+        Toml::Text(text) if let Some(at) = marked(text) => Some(Matcher::Bound(at)),
         _ => scalars(loader, what, node).map(Matcher::OneOf),
     }
 }
@@ -62,6 +64,10 @@ fn scalars(loader: &mut Loader, what: &str, node: &Node) -> Option<Vec<String>> 
             loader.wrong_type(what, "a text or a number, or a list of these", item, hint);
             return None;
         };
+        if text.contains("{{") {
+            let hint = "a template stands only in the conditions of a `wait`; here compare in `when`".to_owned();
+            loader.report.warn(item.at, format!("`{what}` is compared with the braces themselves"), hint);
+        }
         texts.push(text);
     }
     Some(texts)
@@ -79,6 +85,11 @@ fn operators(loader: &mut Loader, what: &str, table: &Table, node: &Node, typing
 
 fn operator(loader: &mut Loader, entry: &Entry, typing: Typing) -> Option<Op> {
     let (key, node) = (entry.key.as_str(), &entry.node);
+    if let Toml::Text(text) = &node.toml
+        && let Some(at) = marked(text)
+    {
+        return bound(loader, key, node).map(|op| Op::Bound(Box::new(op), at));
+    }
     match key {
         "is" => {
             if typing != Typing::Json && matches!(node.toml, Toml::Bool(_) | Toml::Integer(_) | Toml::Float(..)) {
@@ -107,6 +118,28 @@ fn operator(loader: &mut Loader, entry: &Entry, typing: Typing) -> Option<Op> {
             None
         }
     }
+}
+
+/// An operator whose value is a template.
+fn bound(loader: &mut Loader, key: &str, node: &Node) -> Option<Op> {
+    let op = match key {
+        "not" => Op::Not(Vec::new()),
+        "has" => Op::Has(String::new()),
+        "starts" => Op::Starts(String::new()),
+        "ends" => Op::Ends(String::new()),
+        "contains" => Op::Contains(String::new()),
+        "gt" => Op::Gt(0.0),
+        "ge" => Op::Ge(0.0),
+        "lt" => Op::Lt(0.0),
+        "le" => Op::Le(0.0),
+        _ => {
+            let hint =
+                "write the template as the value, or with one of not, has, starts, ends, contains, gt, ge, lt, le";
+            loader.report.error(node.at, format!("a template cannot stand in `{key}`"), hint.to_owned());
+            return None;
+        }
+    };
+    Some(op)
 }
 
 fn scalar(loader: &mut Loader, what: &str, node: &Node) -> Option<String> {

@@ -262,10 +262,13 @@ impl EventRule {
         for wait in &self.stateful.waits {
             match &wait.event {
                 Awaited::Exchange { texts } => found.extend(texts.iter().flat_map(Template::holes)),
-                Awaited::LookUp { get, .. } => found.extend(get.iter().filter_map(|part| match part {
-                    GetPart::Value(expr) => Some(*expr),
-                    GetPart::Text(_) | GetPart::Kept(_) => None,
-                })),
+                Awaited::LookUp { get, texts, .. } => {
+                    found.extend(texts.iter().flat_map(Template::holes));
+                    found.extend(get.iter().filter_map(|part| match part {
+                        GetPart::Value(expr) => Some(*expr),
+                        GetPart::Text(_) | GetPart::Kept(_) => None,
+                    }));
+                }
                 Awaited::Learnt => {}
             }
         }

@@ -217,17 +217,17 @@ impl One<'_> {
         table.entries.extend(kept.cloned());
         let first = Scoped { then: Then::NotYet, ..self.loader.scoped };
         let scope = self.scope;
-        let (bound, texts) = self.loader.within(first, |loader| bound::take(loader, &mut table, scope));
+        let texts = self.loader.within(first, |loader| bound::take(loader, &mut table, scope));
         let mut merged = Merged::default();
         merged.lay(&table);
-        let decides = !table.entries.is_empty() || !bound.is_empty();
+        let decides = !table.entries.is_empty();
         let itself = Scoped { then: Then::Itself, ..self.loader.scoped };
         let entry = self.entry;
         let outer = self.loader.expressions.enter();
         let mut rule = self.loader.within(itself, |loader| event(loader, entry, &merged, Of::Wait));
         self.loader.expressions.leave(outer);
         let kind = RuleKind::Wait { place: self.place, look_up };
-        rule.stateful = Stateful { kind, bound, decides, ..Stateful::default() };
+        rule.stateful = Stateful { kind, decides, ..Stateful::default() };
         if look_up {
             let path = PathTemplate { text: "/**".to_owned(), segments: vec![Segment::Rest] };
             rule.on = vec![On { methods: vec![Method::GET], path }];
@@ -240,12 +240,7 @@ impl One<'_> {
         let access = self.access()?;
         let parts = self.get(&get.node, &access);
         let texts = self.trigger(true, triggers);
-        if !texts.is_empty() {
-            let hint = "write the value into `get` instead".to_owned();
-            let message = "a look-up's conditions cannot name the first exchange";
-            self.loader.report.error(get.at, message, hint);
-        }
-        Some(Awaited::LookUp { get: parts?, access })
+        Some(Awaited::LookUp { get: parts?, access, texts })
     }
 
     fn access(&mut self) -> Option<Access> {

@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use super::super::path::{Captures, segments};
 use super::super::rule::{Condition, EventRule, FieldPart, Find, Ruleset, Subject};
-use super::decide::{Cause, captures, group_holds, table};
+use super::decide::{Cause, captures, group_holds, one, table};
 use super::extract::Outcome;
 use super::failure::{on_text, tell};
-use super::fit::{Truth, Why, fit};
+use super::fit::{Truth, Why};
 use super::graphql::Operations;
-use super::look::{Stage, look};
+use super::look::Stage;
 use super::sight::{Scene, Sight};
 use super::whole::{about, missed, went};
 use crate::exchange::{End, Reading};
@@ -139,14 +139,15 @@ impl Asked<'_, '_> {
         let finds: Vec<(String, Outcome)> =
             outcomes.iter().map(|(find, outcome)| (find.name.clone(), outcome.clone())).collect();
         let scene = Scene { finds: Some(&finds), ..self.scene };
-        let one = |condition: &Condition| fit(&condition.matcher, &look(&condition.subject, scene));
-        for condition in &rule.conditions {
-            self.push(Cause::Condition(condition), one(condition));
+        // What takes its value of the exchange that matched is asked of each match.
+        let bound = |group: &[Condition]| group.iter().any(|condition| condition.matcher.is_bound());
+        for condition in rule.conditions.iter().filter(|condition| !condition.matcher.is_bound()) {
+            self.push(Cause::Condition(condition), one(condition, scene));
         }
-        for (at, group) in rule.any.iter().enumerate() {
+        for (at, group) in rule.any.iter().enumerate().filter(|(_, group)| !group.iter().any(|table| bound(table))) {
             self.push(Cause::Any(at), group_holds(group, scene));
         }
-        for (at, group) in rule.none.iter().enumerate() {
+        for (at, group) in rule.none.iter().enumerate().filter(|(_, table)| !bound(table)) {
             let truth = match table(group, scene) {
                 Truth::Holds => Truth::Fails,
                 Truth::Fails => Truth::Holds,

@@ -6,7 +6,7 @@ use crate::exchange::End;
 
 use super::super::path::Captures;
 use super::super::rule::{Condition, EventRule, Find, GraphqlOk, GraphqlRule};
-use super::fit::{Truth, fit};
+use super::fit::{Truth, Why, fit};
 use super::look::{Stage, look};
 use super::sight::Scene;
 
@@ -118,8 +118,16 @@ pub(in super::super) fn table(conditions: &[Condition], scene: Scene<'_>) -> Tru
     open.map_or(Truth::Holds, |(truth, _)| truth)
 }
 
-fn one(condition: &Condition, scene: Scene<'_>) -> Truth {
-    fit(&condition.matcher, &look(&condition.subject, scene))
+pub(super) fn one(condition: &Condition, scene: Scene<'_>) -> Truth {
+    let matcher = &condition.matcher;
+    if !matcher.is_bound() {
+        return fit(matcher, &look(&condition.subject, scene));
+    }
+    match scene.texts.map(|texts| matcher.with_texts(texts)) {
+        Some(Some(matcher)) => fit(&matcher, &look(&condition.subject, scene)),
+        Some(None) => Truth::Fails,
+        None => Truth::Open(Why::NotYet),
+    }
 }
 
 /// The graver of two decisions that are open.

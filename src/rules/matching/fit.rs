@@ -86,7 +86,7 @@ fn certain(matcher: &Matcher, value: Option<&Value>, holds: bool) -> bool {
             Matcher::Filled(wanted) => holds == *wanted && !value.is_some_and(is_empty),
             Matcher::OneOf(_) => holds,
             Matcher::Ops(ops) => holds && !ops.iter().any(|op| matches!(op, Op::Is(_) | Op::Not(_))),
-            Matcher::Template | Matcher::Status(_) | Matcher::Flash(_) => true,
+            Matcher::Template | Matcher::Status(_) | Matcher::Flash(_) | Matcher::Bound(_) => true,
         },
         Some(_) => true,
     }
@@ -152,12 +152,12 @@ fn holds(matcher: &Matcher, seen: &Seen<'_>) -> bool {
             ops.iter().filter(|op| !is_text_op(op)).all(|op| whole_op(op, seen))
                 && (text_ops.is_empty() || seen.any_text(fits))
         }
-        Matcher::Template | Matcher::Status(_) | Matcher::Flash(_) => false,
+        Matcher::Template | Matcher::Status(_) | Matcher::Flash(_) | Matcher::Bound(_) => false,
     }
 }
 
 fn is_text_op(op: &Op) -> bool {
-    !matches!(op, Op::Is(_) | Op::Present(_) | Op::Not(_) | Op::Has(_))
+    !matches!(op, Op::Is(_) | Op::Present(_) | Op::Not(_) | Op::Has(_) | Op::Bound(..))
 }
 
 /// Operators that look at the subject as a whole.
@@ -188,7 +188,7 @@ fn text_op(op: &Op, found: &str) -> bool {
         Op::Ge(bound) => number(found).is_some_and(|found| found >= *bound),
         Op::Lt(bound) => number(found).is_some_and(|found| found < *bound),
         Op::Le(bound) => number(found).is_some_and(|found| found <= *bound),
-        Op::Is(_) | Op::Present(_) | Op::Not(_) | Op::Has(_) => true,
+        Op::Is(_) | Op::Present(_) | Op::Not(_) | Op::Has(_) | Op::Bound(..) => true,
     }
 }
 

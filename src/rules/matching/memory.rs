@@ -2,24 +2,27 @@
 
 use serde_json::Value;
 
-use super::super::rule::{Bound, Condition, EventRule, Matcher, Ruleset, Subject};
+use super::super::rule::{Condition, EventRule, Ruleset, Subject};
 use super::MatchedRule;
 use super::decide::decide;
 use super::extract::Outcome;
-use super::fit::{Truth, Why, fit};
-use super::look::{Stage, look};
+use super::fit::{Truth, Why};
+use super::look::Stage;
 use super::sight::{Scene, Sight};
 use crate::exchange::Reading;
 
-/// Whether a rule whose conditions on the exchange hold fits what is remembered of the visitor too.
+/// Whether a rule whose conditions on the exchange hold fits what is remembered of the visitor too; `texts`: what a wait's
+/// conditions took of the exchange that matched, `None` where no match is asked yet.
 pub(in super::super) fn holds(
     ruleset: &Ruleset,
     rule: &EventRule,
     hit: &MatchedRule,
     reading: &Reading,
-    memory: &Value,
+    (memory, texts): (&Value, Option<&[String]>),
 ) -> bool {
-    let asks = |condition: &Condition| matches!(condition.subject, Subject::Session(_));
+    let asks = |condition: &Condition| {
+        matches!(condition.subject, Subject::Session(_)) || texts.is_some() && condition.matcher.is_bound()
+    };
     let tables = rule.any.iter().flatten().chain(&rule.none).flatten();
     if !rule.conditions.iter().chain(tables).any(asks) {
         return true;
@@ -31,27 +34,15 @@ pub(in super::super) fn holds(
         field: hit.found.field.as_deref(),
         finds: Some(&finds),
         memory: Some(memory),
+        texts,
         ..sight.scene_of(Stage::Whole, rule)
     };
-    // That it waits for the next page has been seen already.
-    matches!(decide(rule, scene).0, Truth::Holds | Truth::Open(Why::NextPage))
-}
-
-/// Whether conditions of a wait whose values came of the first exchange hold on this one.
-pub(in super::super) fn bound_hold(
-    ruleset: &Ruleset,
-    rule: &EventRule,
-    texts: &[String],
-    reading: &Reading,
-    memory: &Value,
-) -> bool {
-    let sight = Sight::new(reading, ruleset.flash.as_ref());
-    let scene = Scene { memory: Some(memory), ..sight.scene_of(Stage::Whole, rule) };
-    let holds = |(bound, text): (&Bound, &String)| {
-        fit(&Matcher::OneOf(vec![text.clone()]), &look(&bound.subject, scene)) == Truth::Holds
-    };
-    let bound = &rule.stateful.bound;
-    bound.len() == texts.len() && bound.iter().zip(texts).all(holds)
+    match decide(rule, scene).0 {
+        // That it waits for the next page has been seen already.
+        Truth::Holds | Truth::Open(Why::NextPage) => true,
+        Truth::Open(Why::NotYet) => texts.is_none(),
+        Truth::Fails | Truth::Open(Why::Damaged(_)) => false,
+    }
 }
 
 impl MatchedRule {

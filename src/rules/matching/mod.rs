@@ -35,7 +35,7 @@ pub use flash::Shown;
 pub(super) use flash::value as flash_value;
 use look::Root;
 pub(super) use look::Stage;
-pub(super) use memory::{bound_hold, holds};
+pub(super) use memory::holds;
 pub(super) use sight::Sight;
 pub use sight::{Found, NextPage};
 use whole::{Standing, stand};

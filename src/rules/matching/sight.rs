@@ -45,6 +45,8 @@ pub(in super::super) struct Scene<'a> {
     pub(in super::super) finds: Option<&'a [(String, Outcome)]>,
     /// What is remembered of the visitor, once state is asked.
     pub(in super::super) memory: Option<&'a Value>,
+    /// Of a wait: what its conditions took of the exchange that matched, once a match is asked.
+    pub(in super::super) texts: Option<&'a [String]>,
 }
 
 impl<'a> Sight<'a> {
@@ -57,7 +59,7 @@ impl<'a> Sight<'a> {
 
     /// The exchange up to a stage, for conditions outside of rules.
     pub(in super::super) fn scene(&'a self, stage: Stage) -> Scene<'a> {
-        Scene { sight: self, stage, rule: None, field: None, finds: None, memory: None }
+        Scene { sight: self, stage, rule: None, field: None, finds: None, memory: None, texts: None }
     }
 
     /// The same for a rule.

@@ -92,6 +92,8 @@ pub enum Matcher {
     Flash(Vec<FlashWanted>),
     /// Operators that all hold.
     Ops(Vec<Op>),
+    /// Equal to a text that the exchange which matched gave: its place among those of the wait.
+    Bound(usize),
 }
 
 /// One operator of a matcher table.
@@ -121,4 +123,46 @@ pub enum Op {
     Lt(f64),
     /// Less or equal.
     Le(f64),
+    /// One of these, its value a text that the exchange which matched gave ([`Matcher::Bound`]).
+    Bound(Box<Op>, usize),
+}
+
+impl Matcher {
+    /// Whether it holds against texts of the exchange that matched.
+    pub fn is_bound(&self) -> bool {
+        match self {
+            Self::Bound(_) => true,
+            Self::Ops(ops) => ops.iter().any(|op| matches!(op, Op::Bound(..))),
+            _ => false,
+        }
+    }
+
+    /// The same with these texts; `None` where one is no value for its operator.
+    pub fn with_texts(&self, texts: &[String]) -> Option<Self> {
+        match self {
+            Self::Bound(at) => Some(Self::OneOf(vec![texts.get(*at)?.clone()])),
+            Self::Ops(ops) => ops.iter().map(|op| op.with_texts(texts)).collect::<Option<_>>().map(Self::Ops),
+            other => Some(other.clone()),
+        }
+    }
+}
+
+impl Op {
+    fn with_texts(&self, texts: &[String]) -> Option<Self> {
+        let Self::Bound(op, at) = self else { return Some(self.clone()) };
+        let text = texts.get(*at)?;
+        let number = || text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+        Some(match &**op {
+            Self::Not(_) => Self::Not(vec![text.clone()]),
+            Self::Has(_) => Self::Has(text.clone()),
+            Self::Starts(_) => Self::Starts(text.clone()),
+            Self::Ends(_) => Self::Ends(text.clone()),
+            Self::Contains(_) => Self::Contains(text.clone()),
+            Self::Gt(_) => Self::Gt(number()?),
+            Self::Ge(_) => Self::Ge(number()?),
+            Self::Lt(_) => Self::Lt(number()?),
+            Self::Le(_) => Self::Le(number()?),
+            Self::Is(_) | Self::Present(_) | Self::Regex(_) | Self::Bound(..) => return None,
+        })
+    }
 }

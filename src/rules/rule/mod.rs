@@ -20,7 +20,7 @@ pub use condition::{Condition, JsonPath, Matcher, Op, Subject, UrlPart};
 pub use find::{Column, Extract, Find, Markup, Pick, Source, What};
 pub use flash::{Flash, FlashWanted};
 pub use graphql::{FieldPart, GraphqlOk, GraphqlRule};
-pub use stateful::{AccessConfig, Awaited, Bound, GetPart, Login, Once, RuleKind, SessionConfig, Stateful, Wait};
+pub use stateful::{AccessConfig, Awaited, GetPart, Login, Once, RuleKind, SessionConfig, Stateful, Wait};
 pub use value::{KeySource, PayloadMode, SourcePath, ValueTree};
 pub use webhook::{AlertSource, KeyConfig, OldSecretSource, SecretSource, TlsSource, WebhookConfig};
 

@@ -6,7 +6,7 @@ use crate::exchange::FieldPath;
 use crate::model::Otherwise;
 use crate::rules::expr::{Expr, Template};
 
-use super::{Place, SecretSource, Subject, ValueTree};
+use super::{Place, SecretSource, ValueTree};
 
 /// `[session]`: who belongs together.
 #[derive(Clone, Debug)]
@@ -75,8 +75,6 @@ pub struct Stateful {
     pub stored_for_page: Vec<Vec<String>>,
     /// Parts of the completing exchange that late values name; empty: all of them.
     pub then: Vec<String>,
-    /// Of a wait: its conditions whose values are templates over the first exchange.
-    pub bound: Vec<Bound>,
     /// Of a wait: late values of its rule read the body of the exchange's response.
     pub reads_body: bool,
     /// Of a wait: there is something in it that can hold or not; a bare look-up goes on until a key is learnt.
@@ -118,7 +116,7 @@ impl Wait {
 pub enum Awaited {
     /// A later exchange of the same session: the rule of kind [`RuleKind::Wait`] with the same name and place.
     Exchange {
-        /// Values of [`Stateful::bound`] of that rule, over the first exchange.
+        /// Values of that rule's conditions, over the first exchange ([`super::Matcher::Bound`]).
         texts: Vec<Template>,
     },
     /// The answer to a look-up.
@@ -127,6 +125,8 @@ pub enum Awaited {
         get: Vec<GetPart>,
         /// `as`.
         access: crate::model::Access,
+        /// As in [`Awaited::Exchange`].
+        texts: Vec<Template>,
     },
     /// That an id is learnt.
     Learnt,
@@ -141,15 +141,6 @@ pub enum GetPart {
     Value(Expr),
     /// `{{ access.NAME }}`.
     Kept(String),
-}
-
-/// A condition of a wait whose value is a template over the first exchange.
-#[derive(Clone, Debug)]
-pub struct Bound {
-    /// What is looked at.
-    pub subject: Subject,
-    /// As written.
-    pub text: String,
 }
 
 /// `[access.NAME]`: the rights a look-up is made with.

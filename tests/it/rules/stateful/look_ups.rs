@@ -103,3 +103,66 @@ fn a_look_up_is_safe_to_make() {
     let spans: Vec<_> = open.iter().map(|pending| pending.deadline.since(pending.at).as_secs()).collect();
     assert_eq!(spans, [30, 300]);
 }
+
+#[test]
+fn conditions_on_an_answer_may_name_the_first_exchange() {
+    let rules = rules(
+        "
+[event.named]
+on = 'POST /named'
+topic = 'order.created'
+key.number = '{{ form.number }}'
+id = '{{ (then.find.row | keyed(\"number\"))[form.number].id }}'
+[event.named.wait]
+get = '/admin/orders'
+find.numbers = { css = 'i', all = true }
+find.row = { rows = 'li', cols.id = { css = 'b' }, cols.number = { css = 'i' } }
+any = [{ find.numbers = '{{ form.number }}' }]
+for = '1m'
+else = 'send'
+[event.compared]
+on = 'POST /compared'
+topic = 'product.updated'
+key.sku = '{{ form.sku }}'
+id = '{{ then.find.id }}'
+[event.compared.wait]
+get = '/p'
+response.body = { contains = 'sku={{ form.sku }};', not = '{{ form.no }}' }
+response.headers.x-stock = { gt = '{{ form.least }}' }
+none = { response.headers.x-shop = '{{ form.shop }}' }
+find.id = { css = 'b' }
+else = 'drop'
+",
+    );
+    let named = "0 POST /named | number=A2";
+    let compared = "0 POST /compared | sku=x&no=n&least=4&shop=2";
+    let dropped = "! compared: no event: the answer to a look-up did not come in time";
+    for (line, answer, wanted) in [
+        // The row with this number, or none of them: then the look-up did not tell it.
+        (
+            named,
+            "9 GET / | | 200 | <li><b>1</b><i>A1</i></li><li><b>2</b><i>A2</i></li>",
+            r#"0<-0 order.created {"id":2}"#,
+        ),
+        (named, "9 GET / | | 200 | <li><b>1</b><i>A1</i></li>", r#"0<-0 order.created {"number":"A2"}"#),
+        (compared, "9 GET / | | 200 x-stock:5 | sku=x; <b>7</b>", r#"0<-0 product.updated {"id":7}"#),
+        (compared, "9 GET / | | 200 x-stock:4 | sku=x; <b>7</b>", dropped),
+        (compared, "9 GET / | | 200 x-stock:5 | sku=xx; <b>7</b>", dropped),
+        (compared, "9 GET / | | 200 x-stock:5 x-shop:2 | sku=x; <b>7</b>", dropped),
+        // No number to compare with.
+        ("0 POST /compared | sku=x&no=n&least=few&shop=2", "9 GET / | | 200 x-stock:5 | sku=x; <b>7</b>", dropped),
+        // A value that is undefined cannot be waited for.
+        (
+            "0 POST /compared | sku=x&no=n&shop=2",
+            "9 GET / | | 200 x-stock:5 | sku=x; <b>7</b>",
+            "! compared: it cannot wait: a value of its conditions is undefined (shop.toml:18)\n\
+             ! compared: no event: it cannot wait, and `else` says drop (shop.toml:18)",
+        ),
+    ] {
+        let mut replay = Replay::new(&rules);
+        replay.answer("*", exchange(answer));
+        let mut all = shown(replay.feed(0, exchange(line)));
+        all.extend(shown(replay.finish()));
+        assert_eq!(all.join("\n"), wanted, "{line} {answer}");
+    }
+}
