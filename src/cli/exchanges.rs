@@ -32,7 +32,8 @@ impl<'a> Source<'a> {
         })
     }
 
-    fn is_stdin(self) -> bool {
+    /// Whether it is read from stdin, which goes only once.
+    pub(super) fn is_stdin(self) -> bool {
         self.0.as_os_str() == "-"
     }
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::io::{self, Write as _};
 
-use crate::exchange::ReadOptions;
+use crate::exchange::{Exchange, ReadOptions};
+use crate::rules::VirtualTime;
 use crate::rules::suggest::{Suggester, Suggestion};
 
 use super::args::SuggestArgs;
@@ -43,14 +44,35 @@ pub(super) fn run(args: &SuggestArgs) -> Result<(), Failure> {
 }
 
 fn read(args: &SuggestArgs) -> Result<Suggestion, Failure> {
+    let source = Source::of(&args.recording)?;
     let mut suggester = Suggester::new(ReadOptions::default());
-    let mut seq = 0;
-    Source::of(&args.recording)?.each(|recorded| {
+    // What comes from a pipe cannot be read twice.
+    let mut kept = source.is_stdin().then(Vec::new);
+    each(source, |seq, exchange| {
+        if let Some(kept) = &mut kept {
+            kept.push(exchange.clone());
+        }
+        suggester.feed(seq, exchange);
+    })?;
+    suggester.finish(|trial| match kept {
+        None => each(source, |seq, exchange| trial.feed(seq, exchange)),
+        Some(kept) => {
+            kept.into_iter().enumerate().for_each(|(seq, exchange)| trial.feed(seq, exchange));
+            Ok(())
+        }
+    })
+}
+
+/// Every exchange of a recording, at its time.
+fn each(source: Source<'_>, mut see: impl FnMut(usize, Exchange)) -> Result<(), Failure> {
+    let (mut seq, mut time) = (0, VirtualTime::default());
+    source.each(|recorded| {
         if let Recorded::Exchange(line) = recorded {
-            suggester.feed(seq, line.exchange);
+            let mut exchange = line.exchange;
+            exchange.at = time.next(line.t);
+            see(seq, exchange);
             seq += 1;
         }
         Ok(())
-    })?;
-    Ok(suggester.finish())
+    })
 }

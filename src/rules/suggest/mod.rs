@@ -3,7 +3,9 @@
 //! `sample` boils each exchange down. `group` puts together those that do the same thing, by `shape` (path templates) and
 //! `selector` (the fields that choose the operation). Of each group `success` asks what tells done from refused, `topic` what
 //! it means, `identity` where the id is, `payload` which fields WooCommerce has too, `follow` what the next page shows. What is
-//! not certain is written commented out. Recorded values appear in a rule only where they name an operation.
+//! not certain is written commented out. `trial` runs what came of it over the recording: each proposal says what it gave, and
+//! one that gives nothing, or more than it should, is commented out. Recorded values appear in a rule only where they name an
+//! operation.
 
 mod follow;
 mod group;
@@ -20,6 +22,7 @@ mod shape;
 mod success;
 mod text;
 mod topic;
+mod trial;
 mod verdict;
 mod words;
 mod write;
@@ -29,9 +32,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diagnostic::Diagnostic;
 use crate::exchange::{Exchange, ReadOptions};
 
-use super::load::{SourceFile, load};
+use super::load::{Loaded, SourceFile, load};
+use super::rule::Ruleset;
 use proposal::{Proposal, proposals};
 use sample::Sample;
+pub use trial::Trial;
 
 /// Exchanges one recording may have; the rest is counted as unusable. What is kept of each is its fields and its JSON.
 const MAX_EXCHANGES: usize = 100_000;
@@ -89,47 +94,75 @@ impl Suggester {
         }
     }
 
-    /// Proposes rules for all that was read. The same recording gives the same text.
-    pub fn finish(self) -> Suggestion {
+    /// Proposes rules for all that was read. `again` reads the recording once more: the rules run over it, and each proposal
+    /// says what it gave. The same recording gives the same text. Errors are those of `again`.
+    pub fn finish<E>(self, again: impl FnOnce(&mut Trial<'_>) -> Result<(), E>) -> Result<Suggestion, E> {
         let Self { samples, mut counts, .. } = self;
         let (groups, noise) = group::groups(&samples);
         let mut all: Vec<Proposal> = groups.iter().flat_map(|group| proposals(group, &samples)).collect();
-        for proposal in &mut all {
-            try_out(proposal);
-        }
-        all.sort_by_key(|proposal| {
-            let topic = proposal.topic.clone().unwrap_or_default();
-            let sure = proposal.doubts.is_empty();
-            (!sure, topic.is_empty(), rank(&topic), topic, proposal.first, proposal.name.clone())
-        });
         counts.noise = noise;
-        counts.rules = all.iter().filter(|proposal| proposal.doubts.is_empty()).count();
-        counts.guesses = all.len() - counts.rules;
+        in_order(&mut all);
+        name_apart(&mut all);
         let session = session(&samples);
-        let mut text = write::file(&all, &counts, &session);
-        let mut loaded = load(&[source(&text)]);
-        if loaded.ruleset.is_none() && counts.rules > 0 {
-            // Each loads alone, so this cannot be; but a file with faults must never be handed out as one without.
-            let first = loaded.diagnostics.first().map(|fault| fault.message.clone()).unwrap_or_default();
-            for proposal in all.iter_mut().filter(|proposal| proposal.doubts.is_empty()) {
-                proposal.doubts.push(format!("together with the others it does not load: {first}"));
-            }
-            counts = Counts { rules: 0, guesses: all.len(), ..counts };
-            text = write::file(&all, &counts, &session);
-            loaded = load(&[source(&text)]);
+        let tables = write::tables(&all, &session);
+        for proposal in &mut all {
+            trial::load_alone(proposal, &tables);
         }
-        Suggestion { text, counts, diagnostics: loaded.diagnostics }
+        // Each loads alone; together they must, too, or a file with faults would be handed out as one without.
+        let standing = together(&mut all, &session, &mut counts);
+        let guesses = all.iter().filter(|proposal| proposal.loads).map(write::standing).collect::<String>();
+        let with_guesses = load(&[source(&format!("{tables}{guesses}"))]);
+        let mut trial = Trial::of(standing.ruleset.as_ref(), with_guesses.ruleset.as_ref());
+        again(&mut trial)?;
+        trial.tell(&mut all);
+        in_order(&mut all);
+        let loaded = together(&mut all, &session, &mut counts);
+        Ok(Suggestion { text: loaded.text, counts, diagnostics: loaded.diagnostics })
     }
 }
 
-/// Loads a proposal alone; one with faults or warnings is commented out.
-fn try_out(proposal: &mut Proposal) {
-    if !proposal.doubts.is_empty() {
-        return;
+/// The file, loaded.
+struct Together {
+    text: String,
+    ruleset: Option<Ruleset>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// All proposals as a file that loads; where it does not, none of them stands.
+fn together(all: &mut [Proposal], session: &[String], counts: &mut Counts) -> Together {
+    loop {
+        counts.rules = all.iter().filter(|proposal| proposal.doubts.is_empty()).count();
+        counts.guesses = all.len() - counts.rules;
+        let text = write::file(all, counts, session);
+        let Loaded { ruleset, diagnostics } = load(&[source(&text)]);
+        if ruleset.is_some() || counts.rules == 0 {
+            return Together { text, ruleset, diagnostics };
+        }
+        let first = diagnostics.first().map(|fault| fault.message.clone()).unwrap_or_default();
+        for proposal in all.iter_mut().filter(|proposal| proposal.doubts.is_empty()) {
+            proposal.doubts.push(format!("together with the others it does not load: {}", text::shown(&first)));
+        }
     }
-    let loaded = load(&[source(&write::table(proposal, "tried"))]);
-    if let Some(fault) = loaded.diagnostics.first() {
-        proposal.doubts.push(format!("as it stands, loading says: {}", text::shown(&fault.message)));
+}
+
+/// Rules that stand first, then by topic and line.
+fn in_order(all: &mut [Proposal]) {
+    all.sort_by_key(|proposal| {
+        let topic = proposal.topic.clone().unwrap_or_default();
+        let sure = proposal.doubts.is_empty();
+        (!sure, topic.is_empty(), rank(&topic), topic, proposal.first, proposal.name.clone())
+    });
+}
+
+/// Gives names that come twice a number.
+fn name_apart(all: &mut [Proposal]) {
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for proposal in all {
+        let used = names.entry(proposal.name.clone()).or_default();
+        *used += 1;
+        if *used > 1 {
+            proposal.name = format!("{}-{used}", proposal.name);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::identity::{Identity, identify};
 use super::payload;
 use super::sample::Sample;
 use super::selector::Selector;
-use super::success::{Judged, is_back_office, judge, lines};
+use super::success::{Judged, is_back_office, judge, lines, seqs};
 use super::text::{shown, string};
 use super::topic::{Guess, guess};
 use super::words::{Noun, Verb, words};
@@ -31,6 +31,12 @@ pub(super) struct Proposal {
     pub(super) flash: bool,
     /// First line of the recording it rests on.
     pub(super) first: usize,
+    /// Lines where it was done.
+    pub(super) done: Vec<usize>,
+    /// Lines where it was tried, and refused.
+    pub(super) refused: Vec<usize>,
+    /// Whether it loads as a rule.
+    pub(super) loads: bool,
 }
 
 /// All proposals a group gives: the operation, and for a login its failure.
@@ -93,7 +99,8 @@ fn proposal(
     rule.extend(about(judged, guess, identity, followed));
     let (name, topic) = (name(guess.topic.as_deref(), group), guess.topic.clone());
     let flash = judged.accepted.iter().any(|sample| sample.flash);
-    Proposal { name, topic, rule, notes, doubts, flash, first: first(group) }
+    let (done, refused) = (seqs(&judged.accepted), seqs(&judged.refused));
+    Proposal { name, topic, rule, notes, doubts, flash, first: first(group), done, refused, loads: false }
 }
 
 /// What an operation of this kind leaves open by its nature.
@@ -223,6 +230,9 @@ fn login_failed(group: &Group<'_>, judged: &Judged<'_>, identity: &Identity) -> 
         doubts,
         flash: false,
         first,
+        done: seqs(&form),
+        refused: seqs(&judged.accepted),
+        loads: false,
     })
 }
 

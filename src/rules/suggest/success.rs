@@ -164,10 +164,20 @@ impl<'s> Judged<'s> {
 
 /// `line 3`, `lines 3, 8, 12 and 4 more`, counted as `replay` counts: from 0.
 pub(super) fn lines(samples: &[&Sample]) -> String {
+    numbered(&seqs(samples))
+}
+
+/// The lines themselves.
+pub(super) fn seqs(samples: &[&Sample]) -> Vec<usize> {
+    samples.iter().map(|sample| sample.seq).collect()
+}
+
+/// `line 3`, `lines 3, 5`.
+pub(super) fn numbered(lines: &[usize]) -> String {
     const SHOWN: usize = 6;
-    let shown: Vec<String> = samples.iter().take(SHOWN).map(|sample| sample.seq.to_string()).collect();
-    let more = samples.len().saturating_sub(SHOWN);
-    let word = if samples.len() == 1 { "line" } else { "lines" };
+    let shown: Vec<String> = lines.iter().take(SHOWN).map(usize::to_string).collect();
+    let more = lines.len().saturating_sub(SHOWN);
+    let word = if lines.len() == 1 { "line" } else { "lines" };
     let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{word} {}{tail}", shown.join(", "))
 }

@@ -1,6 +1,5 @@
 //! Proposals as a rules file: rules that stand, then guesses that are commented out.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Counts;
@@ -30,31 +29,53 @@ pub(super) fn file(proposals: &[Proposal], counts: &Counts, session: &[String]) 
     if !session.is_empty() {
         out.push('\n');
         comment(&mut out, "", "Visitors seem to be followed by these cookies (needed for `remember` and `wait`):");
-        let _ = writeln!(out, "# [session]\n# cookies = [{}]", session.join(", "));
+        commented(&mut out, &followed(session));
     }
     if proposals.iter().any(|proposal| proposal.flash) {
         out.push('\n');
         comment(&mut out, "", "Answers carry Django's messages in a cookie (needed for `flash`):");
-        out.push_str("# [flash]\n# cookie = \"messages\"\n# format = \"django\"\n");
+        commented(&mut out, FLASH);
     }
-    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     let mut guesses = false;
     for proposal in proposals {
         if !proposal.doubts.is_empty() && !guesses {
             guesses = true;
             out.push_str("\n# ---- Not certain: nothing below takes effect until you uncomment it ----\n");
         }
-        let used = names.entry(&proposal.name).or_default();
-        *used += 1;
-        let name = if *used == 1 { proposal.name.clone() } else { format!("{}-{used}", proposal.name) };
         out.push('\n');
-        out.push_str(&table(proposal, &name));
+        out.push_str(&table(proposal));
     }
     out
 }
 
+/// [flash] of a Django shop.
+const FLASH: &str = "[flash]\ncookie = \"messages\"\nformat = \"django\"\n";
+
+fn followed(session: &[String]) -> String {
+    format!("[session]\ncookies = [{}]\n", session.join(", "))
+}
+
+/// The tables that stand in the file as comments.
+pub(super) fn tables(proposals: &[Proposal], session: &[String]) -> String {
+    let session = if session.is_empty() { String::new() } else { followed(session) };
+    let flash = if proposals.iter().any(|proposal| proposal.flash) { FLASH } else { "" };
+    format!("{session}{flash}")
+}
+
+/// A proposal as a rule, whatever the doubts.
+pub(super) fn standing(proposal: &Proposal) -> String {
+    let lines = proposal.rule.join("\n");
+    format!("[event.{}]\n{lines}\n", proposal.name)
+}
+
+fn commented(out: &mut String, lines: &str) {
+    for line in lines.lines() {
+        let _ = writeln!(out, "# {line}");
+    }
+}
+
 /// One proposal.
-pub(super) fn table(proposal: &Proposal, name: &str) -> String {
+fn table(proposal: &Proposal) -> String {
     let mut out = String::new();
     for note in &proposal.notes {
         comment(&mut out, "- ", note);
@@ -63,8 +84,7 @@ pub(super) fn table(proposal: &Proposal, name: &str) -> String {
         comment(&mut out, "- not certain: ", doubt);
     }
     let mark = if proposal.doubts.is_empty() { "" } else { "# " };
-    let _ = writeln!(out, "{mark}[event.{name}]");
-    for line in &proposal.rule {
+    for line in standing(proposal).lines() {
         let _ = writeln!(out, "{mark}{line}");
     }
     if proposal.topic.is_none() {

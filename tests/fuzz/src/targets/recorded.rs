@@ -3,7 +3,7 @@
 use shopbell::exchange::{
     CaseText, CaseWhat, Exchange, HAR_HEAD, HAR_TAIL, ReadOptions, har_entry, parse_har, parse_line, to_line,
 };
-use shopbell::rules::suggest::Suggester;
+use shopbell::rules::suggest::{Suggester, Trial};
 use shopbell::rules::{SourceFile, load};
 
 use super::text;
@@ -43,7 +43,11 @@ pub(super) fn suggest(data: &[u8]) {
     for (seq, exchange) in exchanges(data).into_iter().enumerate() {
         suggester.feed(seq, exchange);
     }
-    let suggestion = suggester.finish();
+    let again = |trial: &mut Trial<'_>| -> Result<(), std::convert::Infallible> {
+        exchanges(data).into_iter().enumerate().for_each(|(seq, exchange)| trial.feed(seq, exchange));
+        Ok(())
+    };
+    let Ok(suggestion) = suggester.finish(again);
     let loaded = load(&[SourceFile { path: "suggested.toml".to_owned(), bytes: suggestion.text.clone().into_bytes() }]);
     assert!(loaded.ruleset.is_some(), "{}", suggestion.text);
 }

@@ -2,9 +2,11 @@
 
 mod shops; // recordings of two made-up shops
 
+use std::convert::Infallible;
+
 use proptest::prelude::*;
 use shopbell::exchange::{Exchange, ReadOptions};
-use shopbell::rules::suggest::{Suggester, Suggestion};
+use shopbell::rules::suggest::{Suggester, Suggestion, Trial};
 use shopbell::rules::{Replay, ReplayedEvent};
 
 use super::{Seen, load_text, rendered, ruleset};
@@ -45,7 +47,16 @@ fn exchange((request, cookie, kind, body, status, location, answer): &Row<'_>) -
 fn suggest(rows: &[Row<'_>]) -> Suggestion {
     let mut suggester = Suggester::new(ReadOptions::default());
     rows.iter().enumerate().for_each(|(seq, row)| suggester.feed(seq, exchange(row)));
-    suggester.finish()
+    finish(suggester, rows.iter().map(exchange).collect())
+}
+
+fn finish(suggester: Suggester, exchanges: Vec<Exchange>) -> Suggestion {
+    let again = |trial: &mut Trial<'_>| -> Result<(), Infallible> {
+        exchanges.into_iter().enumerate().for_each(|(seq, exchange)| trial.feed(seq, exchange));
+        Ok(())
+    };
+    let Ok(suggestion) = suggester.finish(again);
+    suggestion
 }
 
 /// What the proposals make of the recording they come from: line, topic, id or key.
@@ -188,6 +199,7 @@ proptest! {
         rows in proptest::collection::vec((text(), text(), text(), text(), text(), 0..6_usize, text()), 0..12)
     ) {
         let mut suggester = Suggester::new(ReadOptions::default());
+        let mut exchanges = Vec::new();
         for (seq, (segment, name, value, field, posted, kind, answer)) in rows.iter().enumerate() {
             let method = ["POST", "POST", "PUT", "DELETE", "GET", "POST"][*kind];
             let request = format!("{method} /admin/{}/7?{}={}", encoded(segment), encoded(name), encoded(value));
@@ -195,9 +207,10 @@ proptest! {
             let location = format!("/{}/?{}={}", encoded(segment), encoded(field), encoded(value));
             let json = serde_json::json!({ field: posted, "id": 7, "success": answer }).to_string();
             let (status, location, answer) = if kind % 2 == 0 { (302, location.as_str(), "") } else { (200, "", json.as_str()) };
-            suggester.feed(seq, exchange(&(&request, ADMIN, FORM, &body, status, location, answer)));
+            exchanges.push(exchange(&(&request, ADMIN, FORM, &body, status, location, answer)));
+            suggester.feed(seq, exchanges[seq].clone());
         }
-        let suggestion = suggester.finish();
+        let suggestion = finish(suggester, exchanges);
         let loaded = load_text(&suggestion.text);
         prop_assert!(loaded.ruleset.is_some(), "{}\n{}", rendered(&loaded.diagnostics), suggestion.text);
         prop_assert_eq!(loaded.ruleset.map(|ruleset| ruleset.events.len()), Some(suggestion.counts.rules));
