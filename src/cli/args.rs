@@ -98,11 +98,21 @@ pub(super) struct Place {
 #[derive(Args, Debug)]
 pub(super) struct CheckArgs {
     /// The rules directory
-    #[arg(value_name = "DIR", default_value = "rules")]
-    pub(super) dir: PathBuf,
+    #[arg(value_name = "DIR", default_value = "rules", conflicts_with = "rules")]
+    dir: PathBuf,
+    /// The same, as other commands take it
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
     /// Print one JSON object per fault instead
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl CheckArgs {
+    /// The rules directory.
+    pub(super) fn dir(&self) -> &Path {
+        self.rules.as_deref().unwrap_or(&self.dir)
+    }
 }
 
 #[derive(Args, Debug)]
@@ -227,6 +237,9 @@ pub(super) struct TestArgs {
     /// Rules directories, whose cases are cases/**/*.txt [default: rules]; any other word is the name of a case or part of it
     #[arg(value_name = "DIR|NAME")]
     pub(super) what: Vec<PathBuf>,
+    /// A rules directory, as other commands take it
+    #[arg(long, value_name = "DIR")]
+    pub(super) rules: Vec<PathBuf>,
     /// Write what came into the cases that fail, as what they expect
     #[arg(long)]
     pub(super) update: bool,

@@ -55,9 +55,9 @@ fn read(args: &SuggestArgs) -> Result<Suggestion, Failure> {
         suggester.feed(seq, exchange);
     })?;
     suggester.finish(|trial| match kept {
-        None => each(source, |seq, exchange| trial.feed(seq, exchange)),
+        None => each(source, |seq, exchange| trial.feed(seq, &exchange)),
         Some(kept) => {
-            kept.into_iter().enumerate().for_each(|(seq, exchange)| trial.feed(seq, exchange));
+            kept.iter().enumerate().for_each(|(seq, exchange)| trial.feed(seq, exchange));
             Ok(())
         }
     })

@@ -181,7 +181,9 @@ impl Deriver {
         let derived = self.with_view(|view, now| active.ruleset.expire(&pending, view, now));
         let (entries, writes, waiting) = self.take(&active, derived);
         // No page came that could have told more: it goes on with what its rule waits for.
-        waiting.iter().for_each(|pending| self.look_ups.start(&active.ruleset, pending, None));
+        for pending in &waiting {
+            self.look_ups.start(&active.ruleset, pending, None);
+        }
         self.ready(entries, writes, released())
     }
 

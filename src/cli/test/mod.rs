@@ -46,6 +46,7 @@ impl<'a> Plan<'a> {
     fn of(args: &'a TestArgs) -> Self {
         let (mut dirs, names): (Vec<&Path>, Vec<&Path>) =
             args.what.iter().map(PathBuf::as_path).partition(|what| what.is_dir());
+        dirs.extend(args.rules.iter().map(PathBuf::as_path));
         if dirs.is_empty() {
             dirs.push(Path::new("rules"));
         }

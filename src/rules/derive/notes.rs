@@ -50,6 +50,13 @@ impl Notes {
         self.trace.step(step);
     }
 
+    /// Says something to those who ask for steps; nobody else need know.
+    pub(super) fn remark(&mut self, rule: &str, text: &str) {
+        if self.trace.is_on() {
+            self.add(rule, text.to_owned());
+        }
+    }
+
     pub(super) fn into_parts(self) -> (Vec<Note>, Vec<Traced>) {
         (self.list, self.trace.into_steps())
     }

@@ -131,6 +131,11 @@ impl Trace {
         Self(Some(Vec::new()))
     }
 
+    /// Whether somebody does.
+    pub(super) const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Keeps a step, which is made only if somebody asks.
     pub(super) fn step(&mut self, step: impl FnOnce() -> Traced) {
         if let Some(steps) = self.0.as_mut().filter(|steps| steps.len() < MAX_STEPS) {

@@ -50,9 +50,8 @@ pub(super) fn wait(
     }
     let finds = &page.finds;
     run.each(context, |run, context, index, first| {
-        let place = u32::try_from(index).unwrap_or(u32::MAX);
-        let unconfirmed = Unconfirmed { finds: finds.clone(), ..Unconfirmed::default() };
-        run.unconfirmed(context, Pending { item: place, otherwise, ..Pending::default() }, unconfirmed, first, sink)
+        let item = u32::try_from(index).unwrap_or(u32::MAX);
+        run.unconfirmed(context, (item, otherwise), finds, first, sink)
     });
 }
 
@@ -67,8 +66,8 @@ impl Run<'_, '_> {
     fn unconfirmed(
         &mut self,
         context: &RuleContext<'_>,
-        draft: Pending,
-        unconfirmed: Unconfirmed,
+        (item, otherwise): (u32, Otherwise),
+        finds: &[String],
         first: bool,
         sink: &mut Sink<'_>,
     ) -> bool {
@@ -97,11 +96,12 @@ impl Run<'_, '_> {
         let origin = Origin::of(rule, context.reading());
         let pending = self.pending(values, stored, &origin, open, sink);
         let deadline = pending.deadline;
-        let unconfirmed = Unconfirmed { deadline, otherwise: confirmed, once, forget, remember, ..unconfirmed };
+        let finds = finds.to_vec();
+        let unconfirmed = Unconfirmed { deadline, otherwise: confirmed, finds, once, forget, remember };
         let pending = Pending {
-            item: draft.item,
+            item,
             deadline: sink.now.plus(SPAN),
-            otherwise: draft.otherwise,
+            otherwise,
             missing: MISSING.to_owned(),
             unconfirmed: Some(Box::new(unconfirmed)),
             ..pending
@@ -189,6 +189,10 @@ impl Page<'_> {
             return sink.settle(pending.uid, SettledAs::Dropped, Vec::new());
         };
         let Some(word) = self.told(rule, pending) else {
+            notes.remark(
+                &pending.rule,
+                "did not match: this page shows no such message, or not what a find looks for in it",
+            );
             return sink.settle(pending.uid, SettledAs::Dropped, Vec::new());
         };
         let mut came = Came::default();
@@ -197,7 +201,7 @@ impl Page<'_> {
         let mut run = Run::new(ruleset, rule, Phase::Page, notes).of_page(&word.finds);
         run.notes.trace(|| Traced::Rule { name: rule.name.clone(), late: true });
         run.each(&context, |run, context, _, first| {
-            run.confirmed(self.context, context, (pending, &word), first, &mut came, sink)
+            run.confirmed((self.context, context), (pending, &word), first, &mut came, sink)
         });
         match came.waits {
             Some(waits) => {
@@ -237,8 +241,7 @@ impl Run<'_, '_> {
     /// One run of a match that the page confirmed, over what was stored; gives whether its `when` held.
     fn confirmed(
         &mut self,
-        base: &Context<'_>,
-        context: &RuleContext<'_>,
+        (base, context): (&Context<'_>, &RuleContext<'_>),
         (pending, word): (&Pending, &Unconfirmed),
         first: bool,
         came: &mut Came,
@@ -272,7 +275,7 @@ impl Run<'_, '_> {
         let fresh = self.pending(values, stored, &origin, open, sink);
         let (uid, item, session) = (pending.uid, pending.item, pending.session.clone());
         let definition = pending.definition.clone();
-        let next = Pending { uid, item, session, definition, deadline, otherwise, ..fresh };
+        let next = Pending { uid, definition, item, deadline, otherwise, session, ..fresh };
         if at_once || !self.can_wait(&next, sink) {
             if at_once || otherwise == Otherwise::Send {
                 let next = Pending { waits: Vec::new(), ..next };

@@ -118,6 +118,25 @@ pub(super) const TEXT_FILTERS: &[&str] =
 /// Our own filters.
 pub(super) const OWN_FILTERS: &[&str] = &["money", "date", "gmt", "yes", "pick", "keyed", "strip_tags", "unhtml"];
 
+/// What a filter is called here that other template languages (Liquid, Twig, Django's) call so.
+pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "uppercase" | "upcase" | "to_upper" => "upper",
+        "lowercase" | "downcase" | "to_lower" => "lower",
+        "strip" | "strip_whitespace" => "trim",
+        "number" | "integer" | "to_int" | "to_number" => "int",
+        "price" | "currency" | "number_format" => "money",
+        "strftime" | "date_format" | "timestamp" => "date",
+        "striptags" | "strip_html" => "strip_tags",
+        "unescape" | "html_entity_decode" => "unhtml",
+        "size" | "len" => "length",
+        "bool" | "boolean" => "yes",
+        "explode" => "split",
+        "implode" => "join",
+        _ => return None,
+    })
+}
+
 /// MiniJinja's own filters that make sense where nothing is escaped.
 pub(super) const FILTERS: &[&str] = &[
     "lower",

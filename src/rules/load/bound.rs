@@ -5,11 +5,11 @@ use super::conditions::ROOTS;
 use super::loader::Loader;
 use super::tree::{Entry, Node, Table, Toml};
 
-/// Roots whose values are no texts to compare with, and what to write instead.
-const PLAIN: [(&str, &str); 3] = [
-    ("find", "compare what it finds: any = [{ find.NAME = \"{{ … }}\" }]"),
-    ("flash", "a message's level and text are literal here"),
-    ("status", "a status is a number, or one of \"2xx\" and the like"),
+/// Roots whose values are no texts to compare with, what to write instead, and what they are read as then.
+const PLAIN: [(&str, &str, &str); 3] = [
+    ("find", "compare what it finds: any = [{ find.NAME = \"{{ … }}\" }]", "x"),
+    ("flash", "a message's level and text are literal here", "x"),
+    ("status", "a status is a number, or one of \"2xx\" and the like", "2xx"),
 ];
 
 /// Stands for a template in a table that is read as conditions: no text of a file begins like this.
@@ -47,8 +47,8 @@ fn root(loader: &mut Loader, entry: &mut Entry, scope: Scope, tables: bool, foun
     if !ROOTS.known.contains(&key) {
         return;
     }
-    match PLAIN.into_iter().find(|(root, _)| *root == key && !(tables && key == "find")) {
-        Some((root, hint)) => refuse(loader, &mut entry.node, &format!("`{root}`"), hint),
+    match PLAIN.into_iter().find(|(root, ..)| *root == key && !(tables && key == "find")) {
+        Some((root, hint, as_if)) => refuse(loader, &mut entry.node, (&format!("`{root}`"), hint, as_if)),
         None => mark(loader, entry, scope, found),
     }
 }
@@ -67,24 +67,25 @@ fn mark(loader: &mut Loader, entry: &mut Entry, scope: Scope, found: &mut Vec<Te
         }
         Toml::List(_) => {
             let hint = "write one template as the value, or several tables in `any`";
-            refuse(loader, &mut entry.node, "a list of values", hint);
+            refuse(loader, &mut entry.node, ("a list of values", hint, "x"));
         }
         Toml::Table(table) => table.entries.iter_mut().for_each(|entry| mark(loader, entry, scope, found)),
         _ => {}
     }
 }
 
-/// Tells of templates where none can stand.
-fn refuse(loader: &mut Loader, node: &mut Node, place: &str, hint: &str) {
+/// Tells of templates where none can stand; each is read as another text then, so that it is told once.
+fn refuse(loader: &mut Loader, node: &mut Node, (place, hint, as_if): (&str, &str, &str)) {
     let at = node.at;
     match &mut node.toml {
         Toml::Text(text) if text.contains("{{") => {
             loader.report.error(at, format!("a template cannot stand in {place}"), hint.to_owned());
-            // Told once.
-            "x".clone_into(text);
+            as_if.clone_into(text);
         }
-        Toml::List(items) => items.iter_mut().for_each(|item| refuse(loader, item, place, hint)),
-        Toml::Table(table) => table.entries.iter_mut().for_each(|entry| refuse(loader, &mut entry.node, place, hint)),
+        Toml::List(items) => items.iter_mut().for_each(|item| refuse(loader, item, (place, hint, as_if))),
+        Toml::Table(table) => {
+            table.entries.iter_mut().for_each(|entry| refuse(loader, &mut entry.node, (place, hint, as_if)));
+        }
         _ => {}
     }
 }

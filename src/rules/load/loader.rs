@@ -35,6 +35,8 @@ pub(super) struct Loader {
     pub(super) scoped: Scoped,
     /// Finds by all that tells two apart.
     pub(super) extracts: HashMap<String, Arc<Extract>>,
+    /// `redact` of [shop], in lower case.
+    pub(super) redact: Vec<String>,
     /// Whether there is a [flash].
     pub(super) has_flash: bool,
     /// Whether it names a cookie.
@@ -52,6 +54,20 @@ pub(super) struct Keys {
     pub(super) later: &'static [&'static str],
 }
 
+/// What to write instead of keys that others call so.
+fn instead(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "unless" | "not" => "write the tables that must not hold into `none = [{ … }]`, or `when = \"not (…)\"`",
+        "if" | "condition" | "conditions" | "match" => {
+            "conditions stand under their own names (`form.action = \"save\"`), expressions in `when`"
+        }
+        "url" | "path" | "method" | "route" => "write method and path together: on = \"POST /path\"",
+        "each" | "foreach" | "loop" => "write `for_each`",
+        "body" => "write `form`, `json` or `response.body`",
+        _ => return None,
+    })
+}
+
 impl Loader {
     /// Begins: nothing is read yet.
     pub(super) fn new(report: Report) -> Self {
@@ -61,6 +77,7 @@ impl Loader {
             vars: Map::new(),
             charset: encoding_rs::UTF_8,
             extracts: HashMap::new(),
+            redact: Vec::new(),
             has_flash: false,
             flash_cookie: false,
             flash_levels: Vec::new(),
@@ -92,7 +109,10 @@ impl Loader {
         let all = keys.known.iter().chain(keys.later).copied();
         let hint = match nearest(&entry.key, all) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("{of} takes {}", listed(keys.known)),
+            None => match instead(&entry.key).filter(|_| keys.known.contains(&"when")) {
+                Some(hint) => hint.to_owned(),
+                None => format!("{of} takes {}", listed(keys.known)),
+            },
         };
         self.report.error(entry.at, format!("unknown key `{}` of {of}", entry.key), hint);
     }

@@ -1,6 +1,6 @@
 //! What loads but cannot work: rules that never match, webhooks that never get anything. Warnings, not errors.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::{Topic, TopicPattern};
 
 use super::super::expr::{Piece, Template};
@@ -37,7 +37,16 @@ pub(super) fn tell(loader: &mut Loader, events: &[EventRule], webhooks: &[Webhoo
         let topic = gathered.webhooks.iter().find(|entry| entry.key == webhook.name);
         let Some(topic) = topic.and_then(|entry| entry.node.table()?.get("topic")) else { continue };
         let message = format!("webhook `{}` will get nothing: no event has such a topic", webhook.name);
-        loader.report.warn(topic.node.at, message, "compare it with the `topic` of your events".to_owned());
+        let literal = events.iter().flat_map(|event| &event.topic).filter_map(|topic| match topic {
+            Template::Literal(text) => Some(text.as_str()),
+            Template::Single(_) | Template::Mixed(_) => None,
+        });
+        let near = webhook.topics.iter().find_map(|pattern| nearest(pattern.as_str(), literal.clone()));
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "compare it with the `topic` of your events".to_owned(),
+        };
+        loader.report.warn(topic.node.at, message, hint);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Values that name a secret: what a rule itself names is sent, so whoever wrote it is told.
 
+use crate::model::glob;
+
 use super::super::derive::is_secret;
 use super::super::expr::Template;
 use super::loader::Loader;
@@ -20,12 +22,18 @@ pub(super) fn sent(loader: &mut Loader, what: &str, node: &Node, template: &Temp
         });
         let named = |path: &&[String]| {
             let (root, below) = path.split_first()?;
-            (FOREIGN.contains(&root.as_str()) && below.iter().any(|name| is_secret(name))).then(|| path.join("."))
+            let why = |name: &String| match name.to_lowercase() {
+                _ if is_secret(name) => Some("looks like a secret"),
+                name if loader.redact.iter().any(|pattern| glob(pattern, &name)) => Some("[shop] `redact` names"),
+                _ => None,
+            };
+            let why = below.iter().find_map(why).filter(|_| FOREIGN.contains(&root.as_str()))?;
+            Some((path.join("."), why))
         };
         paths.find_map(|path| named(&path))
     });
-    if let Some(secret) = secret {
+    if let Some((secret, why)) = secret {
         let hint = "leave it out: every webhook and the log would have it; what stands in wholesale copies is left out by itself";
-        loader.report.warn(node.at, format!("`{what}` sends `{secret}`, which looks like a secret"), hint.to_owned());
+        loader.report.warn(node.at, format!("`{what}` sends `{secret}`, which {why}"), hint.to_owned());
     }
 }

@@ -52,7 +52,6 @@ pub(super) fn follow(accepted: &[&Sample], all: &[Sample], routers: &[String]) -
     };
     wait.push(format!("wait.find.number = {{ {find} }}"));
     wait.push("wait.for = \"15m\"".to_owned());
-    wait.push("wait.else = \"send\"".to_owned());
     Some(Follow { seen: pairs.len(), wait, page: heading })
 }
 

@@ -133,7 +133,10 @@ fn about(judged: &Judged<'_>, guess: &Guess, identity: &Identity, followed: Opti
     if identity.each.is_none() {
         rule.extend(payload::lines(&judged.accepted, guess));
     }
+    // Without a key nothing is known to send when no page comes.
+    let otherwise = if identity.key.is_some() { "send" } else { "drop" };
     rule.extend(followed.into_iter().flat_map(|follow| follow.wait.iter().cloned()));
+    rule.extend(followed.map(|_| format!("wait.else = {}", string(otherwise))));
     rule
 }
 

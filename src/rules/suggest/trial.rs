@@ -43,7 +43,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Takes the next exchange, line `seq` of the recording (counted from 0); its `at` is the time of the line.
-    pub fn feed(&mut self, seq: usize, exchange: Exchange) {
+    pub fn feed(&mut self, seq: usize, exchange: &Exchange) {
         for run in self.runs.iter_mut().flatten() {
             let (events, _) = run.replay.feed(seq, exchange.clone());
             run.take(events);
@@ -111,5 +111,47 @@ pub(super) fn load_alone(proposal: &mut Proposal, tables: &str) {
     let fault = loaded.diagnostics.iter().find(|fault| sure || fault.severity == Severity::Error);
     if let Some(fault) = fault.filter(|_| proposal.topic.is_some()) {
         proposal.doubts.push(format!("as it stands, loading says: {}", text::shown(&fault.message)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proposal_gave_is_told_and_what_it_should_not_is_a_doubt() {
+        let gives_nothing = "replayed over the recording, it gives no event";
+        for (gave, note, doubts) in [
+            (&[(2, true), (5, true)][..], "replayed: 2 of 2 gave an event, with an id", &[][..]),
+            (&[(2, true), (5, false)], "replayed: 2 of 2 gave an event, 1 of them with an id", &[]),
+            (&[(5, false)], "replayed: 1 of 2 gave an event, without an id; none for line 2", &[]),
+            (&[], "replayed: 0 of 2 gave an event", &[gives_nothing]),
+            (
+                &[(2, true), (5, true), (7, true), (8, false)],
+                "replayed: 2 of 2 gave an event, with an id",
+                &[
+                    "replayed over the recording, it gives an event for line 7, where it was not done",
+                    "replayed over the recording, it gives an event for line 8, too, which is something else",
+                ],
+            ),
+        ] {
+            let mut proposal = Proposal {
+                name: "p".to_owned(),
+                topic: Some("product.created".to_owned()),
+                rule: Vec::new(),
+                notes: Vec::new(),
+                doubts: Vec::new(),
+                flash: false,
+                first: 2,
+                done: vec![2, 5],
+                refused: vec![7],
+                loads: true,
+            };
+            told(&mut proposal, &gave.iter().copied().collect());
+            assert_eq!(
+                (proposal.notes, proposal.doubts),
+                (vec![note.to_owned()], doubts.iter().map(ToString::to_string).collect())
+            );
+        }
     }
 }

@@ -128,7 +128,8 @@ impl Walk<'_> {
                 ExprFault::error(range, "`map` here is MiniJinja's filter over lists, not a choice from a table");
             return self.found.faults.push(fault.hint("use `pick({…})`"));
         }
-        self.word("filter", filter.name, range, names::OWN_FILTERS.iter().chain(names::FILTERS).copied());
+        let known = names::OWN_FILTERS.iter().chain(names::FILTERS).copied();
+        self.word("filter", filter.name, range, known);
     }
 
     fn call(&mut self, call: &Call<'_>, range: Range<usize>) {
@@ -229,6 +230,7 @@ impl Walk<'_> {
         let fault = ExprFault::error(range, format!("`{root}` has no `{child}`"));
         let hint = match nearest(child, children.iter().copied()) {
             Some(near) => format!("did you mean `{root}.{near}`?"),
+            None if Root::ALL.iter().any(|other| other.word() == child) => format!("write `{child}` alone"),
             None => format!("it has {}", children.join(", ")),
         };
         self.found.faults.push(fault.hint(hint));
@@ -264,7 +266,10 @@ impl Walk<'_> {
         let fault = ExprFault::error(range, format!("unknown {kind} `{word}`"));
         self.found.faults.push(match nearest(word, known) {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),
-            None => fault,
+            None => match names::elsewhere(word).filter(|_| kind == "filter") {
+                Some(here) => fault.hint(format!("here it is called `{here}`")),
+                None => fault,
+            },
         });
     }
 

@@ -41,6 +41,8 @@ fn sound_expressions_have_no_faults() {
 fn faults_name_the_place_and_the_cure() {
     let rows = [
         ("fom.price", "0..3 unknown variable `fom` (did you mean `form`?)"),
+        ("response.status == 200", "9..15 `response` has no `status` (write `status` alone)"),
+        ("form.name | uppercase", "12..21 unknown filter `uppercase` (here it is called `upper`)"),
         ("form.price | monee", "13..18 unknown filter `monee` (did you mean `money`?)"),
         ("form.x is dfined", "10..16 unknown test `dfined` (did you mean `defined`?)"),
         ("knwon('a', 1)", "0..5 unknown function `knwon` (did you mean `known`?)"),

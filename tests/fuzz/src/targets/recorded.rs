@@ -44,7 +44,7 @@ pub(super) fn suggest(data: &[u8]) {
         suggester.feed(seq, exchange);
     }
     let again = |trial: &mut Trial<'_>| -> Result<(), std::convert::Infallible> {
-        exchanges(data).into_iter().enumerate().for_each(|(seq, exchange)| trial.feed(seq, exchange));
+        exchanges(data).iter().enumerate().for_each(|(seq, exchange)| trial.feed(seq, exchange));
         Ok(())
     };
     let Ok(suggestion) = suggester.finish(again);

@@ -47,12 +47,12 @@ fn exchange((request, cookie, kind, body, status, location, answer): &Row<'_>) -
 fn suggest(rows: &[Row<'_>]) -> Suggestion {
     let mut suggester = Suggester::new(ReadOptions::default());
     rows.iter().enumerate().for_each(|(seq, row)| suggester.feed(seq, exchange(row)));
-    finish(suggester, rows.iter().map(exchange).collect())
+    finish(suggester, &rows.iter().map(exchange).collect::<Vec<_>>())
 }
 
-fn finish(suggester: Suggester, exchanges: Vec<Exchange>) -> Suggestion {
+fn finish(suggester: Suggester, exchanges: &[Exchange]) -> Suggestion {
     let again = |trial: &mut Trial<'_>| -> Result<(), Infallible> {
-        exchanges.into_iter().enumerate().for_each(|(seq, exchange)| trial.feed(seq, exchange));
+        exchanges.iter().enumerate().for_each(|(seq, exchange)| trial.feed(seq, exchange));
         Ok(())
     };
     let Ok(suggestion) = suggester.finish(again);
@@ -210,7 +210,7 @@ proptest! {
             exchanges.push(exchange(&(&request, ADMIN, FORM, &body, status, location, answer)));
             suggester.feed(seq, exchanges[seq].clone());
         }
-        let suggestion = finish(suggester, exchanges);
+        let suggestion = finish(suggester, &exchanges);
         let loaded = load_text(&suggestion.text);
         prop_assert!(loaded.ruleset.is_some(), "{}\n{}", rendered(&loaded.diagnostics), suggestion.text);
         prop_assert_eq!(loaded.ruleset.map(|ruleset| ruleset.events.len()), Some(suggestion.counts.rules));
