@@ -61,7 +61,8 @@ impl Timestamp {
 
     /// The same in the shop's zone: the form of WooCommerce's `date_created` and `date_modified`.
     pub fn wc_in(self, zone: &TimeZone) -> String {
-        self.format("%Y-%m-%dT%H:%M:%S", zone)
+        let Ok(moment) = jiff::Timestamp::from_millisecond(self.0) else { return String::new() };
+        format!("{:.0}", zone.to_datetime(moment))
     }
 
     /// Formats with `strftime` directives in a zone; empty if the moment is outside the calendar.

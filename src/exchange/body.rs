@@ -94,6 +94,15 @@ impl<T> Part<T> {
         }
     }
 
+    /// The same with what `change` makes of the value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Part<U> {
+        match self {
+            Self::Is(value) => Part::Is(change(value)),
+            Self::NotThis => Part::NotThis,
+            Self::Damaged(damage) => Part::Damaged(damage),
+        }
+    }
+
     /// The value, where there is one.
     pub fn ok(self) -> Option<T> {
         match self {

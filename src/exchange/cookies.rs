@@ -1,5 +1,7 @@
 //! Cookies of requests and responses.
 
+use std::cell::LazyCell;
+
 use encoding_rs::Encoding;
 use http::{HeaderMap, header};
 use jiff::civil::DateTime;
@@ -25,13 +27,15 @@ pub(super) fn response_cookies(
     at: Timestamp,
     charset: &'static Encoding,
 ) -> Vec<(String, String)> {
-    let date = headers.get(header::DATE).and_then(|date| parse_date(date.as_bytes()));
-    let now = date.unwrap_or_else(|| at.as_secs());
+    let now = LazyCell::new(|| {
+        let date = headers.get(header::DATE).and_then(|date| parse_date(date.as_bytes()));
+        date.unwrap_or_else(|| at.as_secs())
+    });
     let lines = headers.get_all(header::SET_COOKIE).iter();
     let read = lines.filter_map(|line| {
         let mut crumbs = line.as_bytes().split(|byte| *byte == b';');
         let (name, value) = pair(crumbs.next()?, charset)?;
-        Some((name, if is_deleted(crumbs, now) { String::new() } else { value }))
+        Some((name, if is_deleted(crumbs, *now) { String::new() } else { value }))
     });
     read.collect()
 }

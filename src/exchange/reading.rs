@@ -1,6 +1,6 @@
 //! One exchange read lazily: every view is computed at most once, whoever asks.
 
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use encoding_rs::Encoding;
 use http::{HeaderMap, header};
@@ -43,13 +43,13 @@ struct Views {
     query: OnceLock<Fields>,
     request_body: OnceLock<Decoded>,
     form: OnceLock<Part<Fields>>,
-    json: OnceLock<Part<Value>>,
+    json: OnceLock<Part<Arc<Value>>>,
     cookies: OnceLock<Vec<(String, String)>>,
     referer: OnceLock<Option<Url>>,
     location: OnceLock<Option<Url>>,
     response_cookies: OnceLock<Vec<(String, String)>>,
     response_text: OnceLock<(String, Option<Damage>)>,
-    response_json: OnceLock<Part<Value>>,
+    response_json: OnceLock<Part<Arc<Value>>>,
 }
 
 impl Reading {
@@ -86,6 +86,11 @@ impl Reading {
 
     /// The request body as JSON, by its label or its look.
     pub fn json(&self) -> Part<&Value> {
+        self.shared_json().map(Arc::as_ref)
+    }
+
+    /// The same for those who keep it.
+    pub fn shared_json(&self) -> Part<&Arc<Value>> {
         let read = || {
             let labelled = is_json(&essence(&content_type(self.headers())));
             match self.request_text() {
@@ -94,7 +99,7 @@ impl Reading {
                 Part::Damaged(damage) => Part::Damaged(damage),
             }
         };
-        self.views.json.get_or_init(read).as_ref()
+        self.views.json.get_or_init(|| read().map(Arc::new)).as_ref()
     }
 
     /// Request headers.
@@ -141,6 +146,11 @@ impl Reading {
 
     /// The response body as JSON, whatever its label says (legacy shops label JSON as HTML).
     pub fn response_json(&self) -> Part<&Value> {
+        self.shared_response_json().map(Arc::as_ref)
+    }
+
+    /// The same for those who keep it.
+    pub fn shared_response_json(&self) -> Part<&Arc<Value>> {
         let read = || {
             let labelled = is_json(&essence(&content_type(self.response_headers())));
             match self.response_body() {
@@ -149,7 +159,7 @@ impl Reading {
                 (text, damage) => read_json(text, labelled, *damage),
             }
         };
-        self.views.response_json.get_or_init(read).as_ref()
+        self.views.response_json.get_or_init(|| read().map(Arc::new)).as_ref()
     }
 
     /// The request body as text, as far as it is known, unless it is multipart.

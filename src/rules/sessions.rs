@@ -1,7 +1,5 @@
 //! Who a visitor is: the values of configured cookies, query fields and headers, of which only hashes are kept.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
 use crate::exchange::{FieldPath, Fields, Reading, RequestHead, ResponseHead};
@@ -132,8 +130,6 @@ fn add(keys: &mut Vec<String>, value: &str) {
 
 /// The first [`HASH_BYTES`] bytes of SHA-256, as hex digits.
 pub(super) fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(HASH_BYTES).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble & 15)]);
+    Sha256::digest(bytes).iter().take(HASH_BYTES).flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }

@@ -150,7 +150,7 @@ impl Ruleset {
     ) -> Derived {
         let visitor = Visitor::of_session(&pending.session, view, now);
         let reading = Reading::new(nothing(now), self.read_options(None));
-        let context = Context::new(&reading, &self.shop, view, now).with_session(&visitor.memory.memory);
+        let context = Context::new(&reading, &self.shop, view, now).with_session(&visitor.whole);
         let mut notes = Notes::of(&[], trace);
         let mut sink = Sink::new(view, now, pending.session.clone());
         match pending.otherwise {
@@ -194,7 +194,7 @@ impl Ruleset {
         trace: Trace,
     ) -> Derived {
         let visitor = Visitor::of_session(&pending.session, view, now);
-        let context = Context::new(answer, &self.shop, view, now).with_session(&visitor.memory.memory);
+        let context = Context::new(answer, &self.shop, view, now).with_session(&visitor.whole);
         let exchange = answer.exchange();
         let is_learn = |number: &u32| self.events.get(*number as usize).is_some_and(EventRule::is_learn);
         let learns = self.wants(&exchange.request, &OpenWaits::default());

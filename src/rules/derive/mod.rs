@@ -98,7 +98,7 @@ impl Ruleset {
         trace: Trace,
     ) -> Derived {
         let visitor = Visitor::of(self, reading, view, now);
-        let context = Context::new(reading, &self.shop, view, now).with_session(&visitor.memory.memory);
+        let context = Context::new(reading, &self.shop, view, now).with_session(&visitor.whole);
         let mut notes = Notes::of(&matched.notes, trace);
         let mut sink = Sink::new(view, now, visitor.id.clone());
         self.complete(matched, &context, &visitor, &mut notes, &mut sink);

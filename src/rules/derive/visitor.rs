@@ -1,5 +1,7 @@
 //! The visitor an exchange belongs to: found by any of their keys, followed when keys change, merged where two meet.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::merge::added;
@@ -34,7 +36,7 @@ pub(super) struct Visitor {
     /// What is remembered, as before the exchange.
     pub(super) memory: SessionMemory,
     /// The memory as conditions look into it.
-    pub(super) whole: Value,
+    pub(super) whole: Arc<Value>,
     /// Whether there is such a session at all.
     exists: bool,
 }
@@ -52,7 +54,14 @@ impl Visitor {
     /// Nobody.
     pub(super) fn nobody() -> Self {
         let (keys, memory) = (SessionKeys::default(), SessionMemory::default());
-        Self { keys, id: String::new(), others: Vec::new(), memory, whole: Value::Object(Map::new()), exists: false }
+        Self {
+            keys,
+            id: String::new(),
+            others: Vec::new(),
+            memory,
+            whole: Arc::new(Value::Object(Map::new())),
+            exists: false,
+        }
     }
 
     /// The visitor whose session is known by its id.
@@ -60,7 +69,7 @@ impl Visitor {
         let memory = view.session(id).filter(|_| !id.is_empty());
         let exists = memory.is_some();
         let memory = alive(memory.unwrap_or_default(), now);
-        let whole = Value::Object(memory.memory.clone());
+        let whole = Arc::new(Value::Object(memory.memory.clone()));
         Self { keys: SessionKeys::default(), id: id.to_owned(), others: Vec::new(), memory, whole, exists }
     }
 
@@ -87,7 +96,7 @@ impl Visitor {
                 meet(&mut visitor.memory, alive(other, now));
             }
         }
-        visitor.whole = Value::Object(visitor.memory.memory.clone());
+        visitor.whole = Arc::new(Value::Object(visitor.memory.memory.clone()));
         visitor
     }
 

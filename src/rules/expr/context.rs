@@ -14,7 +14,8 @@ use super::functions::Rows;
 use super::late::Late;
 use super::lookups::{IdOf, Known, Lookups};
 use super::names::{Reads, Root};
-use super::value::{Table, from_json, from_map, to_json};
+use super::tree::Held;
+use super::value::{Table, from_map, to_json};
 use crate::exchange::{Damage, Fields, Part, Reading, Url};
 use crate::model::Timestamp;
 use crate::rules::matching::Found;
@@ -76,8 +77,8 @@ impl<'a> Context<'a> {
 
     /// The same with what is remembered of the visitor.
     #[must_use]
-    pub fn with_session(self, memory: &Map<String, Json>) -> Self {
-        Self { session: from_map(memory), ..self }
+    pub fn with_session(self, memory: &Arc<Json>) -> Self {
+        Self { session: shared(memory), ..self }
     }
 
     /// For a rule, with what its paths captured.
@@ -109,7 +110,7 @@ impl<'a> Context<'a> {
         if let Some((_, value)) = self.shared.borrow().get(&place) {
             return value.clone();
         }
-        let value = from_json(json);
+        let value = shared(json);
         // The JSON is kept with it, so that no other ever stands in its place.
         self.shared.borrow_mut().insert(place, (Arc::clone(json), value.clone()));
         value
@@ -125,15 +126,15 @@ impl<'a> Context<'a> {
             Root::Status => exchange.response.as_ref().map_or(Value::UNDEFINED, |head| head.status.as_u16().into()),
             Root::Query => FieldTable::of(reading.query()),
             Root::Form => reading.form().ok().map_or(Value::UNDEFINED, FieldTable::of),
-            Root::Json => reading.json().ok().map_or(Value::UNDEFINED, from_json),
-            Root::ResponseJson => reading.response_json().ok().map_or(Value::UNDEFINED, from_json),
+            Root::Json => reading.shared_json().ok().map_or(Value::UNDEFINED, shared),
+            Root::ResponseJson => reading.shared_response_json().ok().map_or(Value::UNDEFINED, shared),
             Root::ResponseBody => reading.response_text().ok().map_or(Value::UNDEFINED, Value::from),
             Root::Headers => headers(reading.headers()),
             Root::ResponseHeaders => headers(reading.response_headers()),
             Root::Cookies => cookies(reading.cookies(), Repeated::First),
             Root::ResponseCookies => cookies(reading.response_cookies(), Repeated::Last),
             Root::Referer => reading.referer().map_or(Value::UNDEFINED, |url| url_parts(url).into_value()),
-            Root::Vars => from_map(&self.shop.vars),
+            Root::Vars => shared(&self.shop.vars),
             Root::Shop => shop(self.shop),
             Root::Now => self.now.wc_in(&self.shop.timezone).into(),
             Root::Session => self.session.clone(),
@@ -303,6 +304,11 @@ impl Object for Variables {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Values(self.0.iter().map(|(name, _)| Value::from(*name)).collect())
     }
+}
+
+/// JSON that is kept elsewhere too.
+fn shared(json: &Arc<Json>) -> Value {
+    Held::Json(Arc::clone(json)).value()
 }
 
 /// The root a path starts from, and the keys below it.

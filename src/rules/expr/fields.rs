@@ -1,24 +1,24 @@
 //! Objects over what a wire carries as named lines: form and query fields, headers, cookies.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 
+use super::tree::Tree;
 use super::value::{Table, from_json, key_text};
 use crate::exchange::{FieldPath, Fields};
 
-/// `form` and `query`: the tree PHP would make, and `form['x[]']`, which is always the list of x's values. What no
-/// expression asks for is never converted.
+/// `form` and `query`: the tree PHP would make, and `form['x[]']`, which is always the list of x's values.
 #[derive(Debug)]
 pub(super) struct FieldTable {
     fields: Fields,
-    converted: Mutex<Table>,
+    tree: Tree,
 }
 
 impl FieldTable {
     pub(super) fn of(fields: &Fields) -> Value {
-        Value::from_object(Self { fields: fields.clone(), converted: Mutex::default() })
+        Value::from_object(Self { fields: fields.clone(), tree: Tree::of_fields(fields) })
     }
 }
 
@@ -28,13 +28,7 @@ impl Object for FieldTable {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        if let Some(found) = self.fields.tree().get(key) {
-            let mut converted = self.converted.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(value) = converted.get(key) {
-                return Some(value.clone());
-            }
-            let value = from_json(found);
-            converted.insert(key, value.clone());
+        if let Some(value) = self.tree.get(key) {
             return Some(value);
         }
         let path = FieldPath::parse(key);
@@ -46,8 +40,7 @@ impl Object for FieldTable {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let keys = self.fields.tree().as_object().into_iter().flat_map(serde_json::Map::keys);
-        Enumerator::Values(keys.map(|key| Value::from(key.as_str())).collect())
+        self.tree.keys()
     }
 }
 

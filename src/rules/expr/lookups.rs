@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use super::value::{Table, from_json, scalar_text};
+use super::tree::Held;
+use super::value::scalar_text;
 use crate::model::Identity;
 use crate::rules::view::{View, fold};
 
@@ -57,10 +58,9 @@ impl Lookups {
         let Some(question) = self.with(|asked| asked.open.take()) else { return false };
         let answer = match &question {
             Question::Known { resource, id } => view.known(resource, &Identity::Id(id.clone())).map(|known| {
-                let fields = known.fields.iter().map(|(name, value)| (name, from_json(value)));
-                let mut table: Table = fields.collect();
-                table.insert("facts", super::value::from_map(&known.facts));
-                table.into_value()
+                let mut fields = known.fields;
+                fields.insert("facts".to_owned(), known.facts.into());
+                Held::Json(Arc::new(fields.into())).value()
             }),
             Question::IdOf { resource, key, value } => view.id_of(resource, key, value).map(Value::from),
         };

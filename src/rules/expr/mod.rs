@@ -19,6 +19,7 @@ mod run;
 mod template;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod value;
 
 use std::ops::Range;

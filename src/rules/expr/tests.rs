@@ -10,7 +10,7 @@ use crate::rules::rule::Shop;
 use crate::rules::view::MemoryState;
 
 fn shop() -> Shop {
-    let Json::Object(vars) = json!({"types": {"product": "product", "1": "one"}}) else { panic!("a table") };
+    let vars = json!({"types": {"product": "product", "1": "one"}}).into();
     Shop {
         name: "Tea House".into(),
         url: "https://shop.example/".into(),

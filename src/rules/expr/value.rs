@@ -7,6 +7,7 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ValueKind};
 use serde_json::{Map, Number, Value as Json};
 
+use super::tree::Tree;
 use crate::model::MAX_BODY_BYTES;
 
 /// The most a value may come to as JSON, in bytes: more than a body may hold is of no use.
@@ -144,14 +145,10 @@ pub(super) fn to_json(value: &Value) -> Result<Option<Json>, NoJson> {
 }
 
 fn json_within(value: &Value, room: &mut usize, depth: usize) -> Result<Option<Json>, NoJson> {
-    let mut take = |bytes: usize| match room.checked_sub(bytes) {
-        Some(left) => {
-            *room = left;
-            Ok(())
-        }
-        None => Err(NoJson::TooLarge),
-    };
-    take(NODE_BYTES)?;
+    if let Some(json) = value.downcast_object_ref::<Tree>().and_then(Tree::json) {
+        return bounded(json, room, depth).map(|()| Some(json.clone()));
+    }
+    take(room, NODE_BYTES)?;
     Ok(Some(match value.kind() {
         ValueKind::Undefined => return Ok(None),
         ValueKind::None => Json::Null,
@@ -162,7 +159,7 @@ fn json_within(value: &Value, room: &mut usize, depth: usize) -> Result<Option<J
         },
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
-            take(text.len())?;
+            take(room, text.len())?;
             Json::String(text.to_owned())
         }
         ValueKind::Seq | ValueKind::Iterable => {
@@ -179,7 +176,7 @@ fn json_within(value: &Value, room: &mut usize, depth: usize) -> Result<Option<J
             for key in value.try_iter().map_err(|_| NoJson::NotData)? {
                 let item = value.get_item(&key).map_err(|_| NoJson::NotData)?;
                 let key = key_text(&key).unwrap_or_else(|| key.to_string());
-                *room = room.checked_sub(key.len()).ok_or(NoJson::TooLarge)?;
+                take(room, key.len())?;
                 if let Some(item) = json_within(&item, room, depth)? {
                     map.insert(key, item);
                 }
@@ -188,6 +185,32 @@ fn json_within(value: &Value, room: &mut usize, depth: usize) -> Result<Option<J
         }
         _ => return Err(NoJson::NotData),
     }))
+}
+
+fn take(room: &mut usize, bytes: usize) -> Result<(), NoJson> {
+    *room = room.checked_sub(bytes).ok_or(NoJson::TooLarge)?;
+    Ok(())
+}
+
+/// The same bounds on what is JSON already.
+fn bounded(json: &Json, room: &mut usize, depth: usize) -> Result<(), NoJson> {
+    take(room, NODE_BYTES)?;
+    let below = || depth.checked_sub(1).ok_or(NoJson::TooDeep);
+    match json {
+        Json::String(text) => take(room, text.len()),
+        Json::Array(items) => {
+            let depth = below()?;
+            items.iter().try_for_each(|item| bounded(item, room, depth))
+        }
+        Json::Object(map) => {
+            let depth = below()?;
+            map.iter().try_for_each(|(key, value)| {
+                take(room, key.len())?;
+                bounded(value, room, depth)
+            })
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => Ok(()),
+    }
 }
 
 fn number(value: &Value) -> Option<Number> {
@@ -217,6 +240,7 @@ pub(super) fn is_nothing(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::Held;
     use super::*;
 
     #[test]
@@ -247,7 +271,14 @@ mod tests {
         let large = Value::from("x".repeat(1024 * 1024));
         let many: Value = vec![large; 17].into();
         assert_eq!(to_json(&many), Err(NoJson::TooLarge));
+        for large in ["x".repeat(MAX_VALUE_BYTES).into(), vec![Json::Null; MAX_VALUE_BYTES / NODE_BYTES].into()] {
+            let large: Json = large;
+            let held = Held::Json(Arc::new(serde_json::json!({ "a": large })));
+            assert_eq!(to_json(&held.value()), Err(NoJson::TooLarge));
+        }
         let deep = (0..200).fold(Value::from(1), |inner, _| vec![inner].into());
         assert_eq!(to_json(&deep), Err(NoJson::TooDeep));
+        let deep = (0..200).fold(Json::Null, |inner, _| serde_json::json!({"a": inner}));
+        assert_eq!(to_json(&Held::Json(Arc::new(deep)).value()), Err(NoJson::TooDeep));
     }
 }

@@ -1,8 +1,10 @@
 //! `[shop]` and `[vars]`.
 
+use std::sync::Arc;
+
 use encoding_rs::Encoding;
 use jiff::tz::TimeZone;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::super::rule::Shop;
 use super::conditions::{HEAD_ROOTS, tables};
@@ -65,7 +67,7 @@ impl Default for Shop {
             timezone: TimeZone::UTC,
             redact: Vec::new(),
             ignore: Vec::new(),
-            vars: Map::new(),
+            vars: Arc::new(Value::Object(Map::new())),
             alert: None,
             wc_version: WC_VERSION.to_owned(),
             wp_version: WP_VERSION.to_owned(),

@@ -8,10 +8,12 @@ mod stateful;
 mod value;
 mod webhook;
 
+use std::sync::Arc;
+
 use encoding_rs::Encoding;
 use http::Method;
 use jiff::tz::TimeZone;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::expr::{Expr, Expressions, Template};
 use super::index::Index;
@@ -77,7 +79,7 @@ pub struct Shop {
     /// `ignore`: request-head conditions; an exchange that fits one table is dropped unseen.
     pub ignore: Vec<Vec<Condition>>,
     /// Root `vars` of expressions: `[vars]` overlaid by `[shop.vars]`.
-    pub vars: Map<String, Value>,
+    pub vars: Arc<Value>,
     /// Where an operator wants to be told about failing webhooks.
     pub alert: Option<AlertSource>,
     /// WooCommerce version in `User-Agent`.
