@@ -15,7 +15,7 @@ use super::output::count;
 use super::ruleset::ruleset;
 
 /// Headers that browsers and servers send with everything.
-const NOISE: [&str; 23] = [
+const NOISE: [&str; 26] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -30,6 +30,9 @@ const NOISE: [&str; 23] = [
     "last-modified",
     "pragma",
     "priority",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
     "sec-fetch-dest",
     "sec-fetch-mode",
     "sec-fetch-site",

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::admin::SeenView;
 use crate::exchange::Damage;
 use crate::rules::explain::{EventReport, Explanation, LearntReport, Outcome, RuleReport, Verdict, WaitReport};
-use crate::rules::{Held, Traced, TracedEvent};
+use crate::rules::{Check, Held, Side, Traced, TracedEvent};
 
 use super::super::output::{clean, count};
 use super::cells::{BAD, BOLD, CALM, DIM, GOOD, ODD, Page, Row, pairs, plain};
@@ -24,14 +24,16 @@ pub(super) struct Width {
 }
 
 /// Whether a rule nearly matched: the request is what it wants, or all but one of what it says beyond path and status holds.
-/// One that only learns is never missed.
+/// That a visitor is signed in, say, holds on every page of theirs, so memory makes nothing near. One that only learns is
+/// never missed.
 pub(super) fn is_near(rule: &RuleReport) -> bool {
     match rule.verdict {
         _ if rule.kind == "learn" => false,
         Verdict::When { .. } | Verdict::Stopped { .. } => true,
         Verdict::Failed { .. } => {
             let (all, held) = (rule.checks.all.len(), rule.checks.held());
-            rule.checks.is_asked() || held + 1 == all && held > 2
+            let seen = |check: &&Check| check.held == Held::Yes && check.side != Side::Memory;
+            rule.checks.is_asked() || held + 1 == all && rule.checks.all.iter().filter(seen).count() > 2
         }
         Verdict::Matched | Verdict::Unseen => false,
     }

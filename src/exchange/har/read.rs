@@ -101,8 +101,8 @@ struct Pair<'a> {
 
 /// Reads a file. Exchanges come in the order in which they began, with their times, and `t` counted from the first; what
 /// is no HTTP (`data:`, `ws:`, extensions) is left out. Bodies stand in HAR without their content coding. One that the
-/// browser did not keep is [`Damage::Unread`]; an entry without a status is a request that got no answer. The error is for
-/// people.
+/// browser did not keep is [`Damage::Unread`]; an entry whose status is 0 or less is a request that got no answer. The
+/// error is for people.
 pub fn parse_har(text: &str) -> Result<Vec<RecordedLine>, String> {
     if text.len() > MAX_FILE {
         return Err(format!("a HAR file of {} bytes is larger than {MAX_FILE}", text.len()));
@@ -156,13 +156,19 @@ fn read_request(request: &Request<'_>) -> Result<(RequestHead, CapturedBody), St
     }
     let mut body = match &request.post_data {
         Some(data) => read_post(data, &mut headers)?,
-        None if request.body_size > 0.0 => CapturedBody::unread(),
+        // Of a form with a file in it, what drives Chromium writes neither body nor size.
+        None if request.body_size > 0.0 || length(&headers).is_some_and(|length| length > 0) => CapturedBody::unread(),
         None => CapturedBody::default(),
     };
     body.damage = request.comment.as_deref().and_then(Damage::of_word).or(body.damage);
     // What a visitor sent carried the path alone.
     let uri = target.path_and_query().map_or_else(|| target.clone(), |path| Uri::from(path.clone()));
     Ok((RequestHead { method, uri, headers, secure }, body))
+}
+
+/// What Content-Length says.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH).and_then(|value| header_text(value).trim().parse().ok())
 }
 
 fn read_post(data: &PostData<'_>, headers: &mut HeaderMap) -> Result<CapturedBody, String> {
@@ -198,7 +204,9 @@ fn read_response(response: &Response<'_>, method: &Method) -> Result<(Option<Res
             say_utf8(&mut headers, text);
             CapturedBody::whole(text.as_bytes().to_vec())
         }
-        None if is_bodiless(status, method) || content.size == 0.0 => CapturedBody::default(),
+        None if is_bodiless(status, method) || content.size == 0.0 || length(&headers) == Some(0) => {
+            CapturedBody::default()
+        }
         None => CapturedBody::unread(),
     };
     if let Some(damage) = response.comment.as_deref().and_then(Damage::of_word) {

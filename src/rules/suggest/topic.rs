@@ -6,7 +6,7 @@ use super::group::Group;
 use super::sample::Sample;
 use super::selector::Selector;
 use super::shape::Segment;
-use super::verdict::thanks;
+use super::verdict::{is_page, thanks};
 use super::words::{Meaning, Noun, Verb, meaning, words};
 
 /// A guess, with what speaks against it.
@@ -87,7 +87,11 @@ pub(super) fn guess(group: &Group<'_>, accepted: &[&Sample]) -> Guess {
     };
     let noun_at =
         found.and_then(|(_, at)| at).or_else(|| sources.iter().rev().find(named).and_then(|source| source.at));
-    let cart = sources.iter().flat_map(|source| &source.words).any(|word| is_cart(word));
+    // A shop's front may say "add product" and mean the cart: it shows the cart then.
+    let shows_cart =
+        |sample: &&Sample| sample.target.as_ref().is_some_and(|target| is_page(target, &group.routers, is_cart));
+    let cart = sources.iter().flat_map(|source| &source.words).any(|word| is_cart(word))
+        || verb == Some(Verb::Create) && !accepted.is_empty() && accepted.iter().all(shows_cart);
     if cart && noun == Some(Noun::Product) {
         noun = Some(Noun::Cart);
     }

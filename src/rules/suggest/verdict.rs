@@ -60,12 +60,12 @@ pub(super) fn back_to_itself(sample: &Sample) -> bool {
 /// Whether a redirect leads to where people are thanked or told of success.
 pub(super) fn thanks(target: &Target, routers: &[String]) -> bool {
     const SIGNS: &[&str] = &["thank", "thanks", "received", "success", "complete", "completed"];
-    target
-        .segments
-        .iter()
-        .chain(pages(target, routers))
-        .flat_map(|text| words(text))
-        .any(|word| SIGNS.contains(&word.as_str()))
+    is_page(target, routers, |word| SIGNS.contains(&word))
+}
+
+/// Whether the page that the visitor was sent to is named by such a word.
+pub(super) fn is_page(target: &Target, routers: &[String], such: impl Fn(&str) -> bool) -> bool {
+    target.segments.iter().chain(pages(target, routers)).flat_map(|text| words(text)).any(|word| such(&word))
 }
 
 /// Values of the query fields that say which page is meant.

@@ -186,3 +186,32 @@ fn rules_that_learn_take_a_line() {
     let said = bench.said(&["explain", "x.txt", "--seq", "1", "--near", "1"]);
     assert!(said.contains("✗ opened") && !said.contains("✗ list"), "{said}");
 }
+
+/// Who is signed in is so on every page: that brings a rule for another page no nearer.
+#[test]
+fn what_is_remembered_makes_nothing_near() {
+    const RULES: &str = r#"
+[session]
+cookies = ["sid"]
+
+[learn.me]
+on = "POST /index.php"
+query.page = "login"
+remember.me = "{{ form.email }}"
+
+[event.logout]
+on = "GET /index.php"
+query.page = "logoff"
+session.me = true
+topic = "action.wc_customer_logout"
+resource = "customer"
+key.email = "{{ session.me }}"
+"#;
+    const CASE: &str = "
+>>> POST /index.php?page=login\nCookie: sid=visitor-0001\n\nform:\nemail = a@x\n\n<<< 302\n
+>>> GET /index.php?page=tea\nCookie: sid=visitor-0001\n<<< 200\n
+>>> GET /index.php?page=logoff\n<<< 200\n";
+    let said = Bench::with(&[("rules/r.toml", RULES), ("x.txt", CASE)]).said(&["explain", "x.txt"]);
+    assert!(said.contains("#1  no rule is near"), "{said}");
+    assert!(said.contains("✗ logout  wants session.me = true"), "{said}");
+}

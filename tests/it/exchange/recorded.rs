@@ -171,6 +171,33 @@ proptest! {
     }
 }
 
+/// Playwright's Chromium: -1 where no answer came and where the body of a redirect is not kept; no trace but the header of
+/// a form that carried a file.
+#[test]
+fn files_of_playwright_are_read() {
+    let pair = |name: &str, value: &str| json!({"name": name, "value": value});
+    let upload = |length| {
+        let headers = [pair("Content-Length", length), pair("Content-Type", "multipart/form-data; boundary=x")];
+        json!({"method": "POST", "headers": headers})
+    };
+    let moved = |more: &[Value]| {
+        let headers: Vec<_> = [pair("location", "/list")].iter().chain(more).cloned().collect();
+        json!({"status": 302, "headers": headers, "content": {"size": -1, "mimeType": "x-unknown"}})
+    };
+    let log = json!({"log": {"version": "1.2", "entries": [
+        entry("2026-11-03T15:07:00.000Z", upload("467"), moved(&[])),
+        entry("2026-11-03T15:07:01.000Z", json!({}), json!({"status": -1, "content": {"size": -1}})),
+        entry("2026-11-03T15:07:02.000Z", upload("0"), moved(&[pair("Content-Length", "0")])),
+    ]}});
+    let lines = parse_har(&log.to_string()).unwrap();
+    let [upload, aborted, empty] = lines.as_slice() else { panic!("three") };
+    assert_eq!(upload.exchange.request_body.damage, Some(Damage::Unread));
+    assert_eq!(upload.exchange.response.as_ref().unwrap().status, StatusCode::FOUND);
+    assert_eq!(upload.exchange.response_body.damage, Some(Damage::Unread));
+    assert_eq!((aborted.exchange.end, aborted.exchange.response.is_none()), (End::Failed, true));
+    assert_eq!((empty.exchange.request_body.damage, empty.exchange.response_body.damage), (None, None));
+}
+
 /// Entries as Chromium and Firefox write them.
 fn entry(at: &str, request: Value, response: Value) -> Value {
     let mut request_part = json!({"method": "GET", "url": "https://shop.example/", "httpVersion": "h2", "headers": [], "cookies": [], "bodySize": 0});

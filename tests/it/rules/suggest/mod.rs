@@ -161,6 +161,22 @@ fn refusals_of_the_recording_are_told() {
     }
 }
 
+/// Zen Cart's front says "add product" at the product's page. What it shows then is the cart.
+#[test]
+fn what_shows_the_cart_filled_it() {
+    let row = |request, body, location| (request, "zenid=aaaabbbbcccc", FORM, body, 302, location, "");
+    let add = "POST /index.php?main_page=product_info&action=add_product";
+    let cart = "http://shop.example/index.php?main_page=shopping_cart";
+    let text = suggest(&[
+        row(add, "cart_quantity=1&products_id=15", cart),
+        row(add, "cart_quantity=2&products_id=16", cart),
+        row(add, "cart_quantity=1&products_id=17", cart),
+    ])
+    .text;
+    assert!(text.contains("topic = \"action.woocommerce_add_to_cart\""), "{text}");
+    assert!(text.contains("id = \"{{ form.products_id }}\""), "{text}");
+}
+
 #[test]
 fn an_empty_recording_gives_a_file_without_rules() {
     let suggestion = suggest(&[]);
