@@ -33,6 +33,10 @@ pub(super) fn run(shared: &Shared, queue: &WeakSender<Request>, stop: &AtomicBoo
         if stop.load(Ordering::Relaxed) {
             return;
         }
+        if shared.state.is_gathering() {
+            // A full queue is traffic, with which it is written too.
+            let _ = queue.upgrade().map(|queue| queue.try_send(Request::Settle));
+        }
         // A shop without traffic writes nothing, and the writer sleeps: what has become old goes all the same.
         let now = shared.clock.now();
         if now.as_millis().saturating_sub(looked.as_millis()) >= SWEEP_MS {
