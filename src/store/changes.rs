@@ -127,7 +127,7 @@ impl<'a> Changes<'a> {
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.rows.get(key) {
-            Some(value) => Ok(value.map(<[u8]>::to_vec)),
+            Some(row) => Ok(row.now.clone()),
             None => self.disk.get(key),
         }
     }

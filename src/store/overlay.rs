@@ -18,18 +18,19 @@ pub(super) struct Overlay {
     pub(super) touched: bool,
 }
 
+/// A changed row.
 #[derive(Debug)]
-struct Row {
-    /// The row as it will be; `None`: deleted.
-    now: Option<Vec<u8>>,
+pub(super) struct Row {
+    /// As it will be; `None`: deleted.
+    pub(super) now: Option<Vec<u8>>,
     /// Whether the database has a row under this key.
     on_disk: bool,
 }
 
 impl Overlay {
-    /// What is known of a key: `None` nothing, `Some(None)` that it is deleted.
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
-        self.rows.get(key).map(|row| row.now.as_deref())
+    /// The row under a key, if it was changed.
+    pub(super) fn get(&self, key: &[u8]) -> Option<&Row> {
+        self.rows.get(key)
     }
 
     /// Changes a row. `on_disk` says whether the database has one, where nothing is known of the key here.
@@ -89,7 +90,8 @@ mod tests {
         };
         overlay.set(b"new".to_vec(), Some(b"1".to_vec()), false);
         overlay.set(b"old".to_vec(), Some(b"2".to_vec()), true);
-        assert_eq!((overlay.get(b"new"), overlay.get(b"none")), (Some(Some(b"1".as_slice())), None));
+        assert_eq!(overlay.get(b"new").unwrap().now.as_deref(), Some(b"1".as_slice()));
+        assert!(overlay.get(b"none").is_none());
         overlay.set(b"new".to_vec(), None, true);
         overlay.set(b"old".to_vec(), None, false);
         assert_eq!(rows(&overlay), [(b"old".to_vec(), None)]);

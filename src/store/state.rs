@@ -323,7 +323,7 @@ impl State {
     pub(super) fn get<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(row) = overlay.get(key) {
-            return row.map(rows::decode).transpose();
+            return row.now.as_deref().map(rows::decode).transpose();
         }
         // Still held: what leaves the overlay is in the database before.
         self.disk()?.get(key)?.map(|row| rows::decode(&row)).transpose()
