@@ -1,4 +1,4 @@
-//! Writes turned into rows: what one batch will change, read through as if it had.
+//! Writes turned into rows: what they change, read through as if the database had it.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -6,8 +6,9 @@ use std::ops::Bound;
 use serde::Serialize;
 
 use super::StoreError;
-use super::disk::{Batch, Disk};
+use super::disk::Disk;
 use super::keys::{self, row};
+use super::overlay::Overlay;
 use super::rows::{self, Meta};
 use crate::model::{Health, Write};
 
@@ -23,30 +24,21 @@ pub(super) struct Bounds {
     pub(super) bytes: u64,
 }
 
-/// Changes not yet applied.
+/// Changes being made.
 pub(super) struct Changes<'a> {
     disk: &'a Disk,
+    rows: &'a mut Overlay,
     bounds: Bounds,
-    rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    health: Vec<(u64, Option<Health>)>,
+    /// Health that changed.
+    pub(super) health: Vec<(u64, Option<Health>)>,
     /// Marks and totals as they will be.
     pub(super) meta: Meta,
 }
 
-/// What [`Changes::finish`] gives.
-pub(super) struct Done {
-    /// To apply.
-    pub(super) batch: Batch,
-    /// Marks and totals afterwards.
-    pub(super) meta: Meta,
-    /// Health that changed.
-    pub(super) health: Vec<(u64, Option<Health>)>,
-}
-
 impl<'a> Changes<'a> {
-    /// Nothing changed yet.
-    pub(super) const fn new(disk: &'a Disk, meta: Meta, bounds: Bounds) -> Self {
-        Self { disk, bounds, rows: BTreeMap::new(), health: Vec::new(), meta }
+    /// Changes over what `rows` holds already; they go there too.
+    pub(super) const fn new(disk: &'a Disk, rows: &'a mut Overlay, meta: Meta, bounds: Bounds) -> Self {
+        Self { disk, rows, bounds, health: Vec::new(), meta }
     }
 
     /// Takes one write in.
@@ -116,7 +108,7 @@ impl<'a> Changes<'a> {
                 if self.meta.remembered <= self.bounds.count && self.meta.remembered_bytes <= self.bounds.bytes {
                     break;
                 }
-                self.rows.insert(age, None);
+                self.rows.set(age, None, true);
                 self.remember(key, None)?;
                 evicted += 1;
             }
@@ -133,22 +125,9 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// The batch.
-    pub(super) fn finish(self) -> Result<Done, StoreError> {
-        let mut batch = Batch::default();
-        for (key, value) in self.rows {
-            match value {
-                Some(value) => batch.put(&key, value),
-                None => batch.delete(&key),
-            }
-        }
-        batch.put(&[row::META], rows::encode(0, &self.meta)?);
-        Ok(Done { batch, meta: self.meta, health: self.health })
-    }
-
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.rows.get(key) {
-            Some(value) => Ok(value.clone()),
+            Some(row) => Ok(row.now.clone()),
             None => self.disk.get(key),
         }
     }
@@ -159,7 +138,7 @@ impl<'a> Changes<'a> {
         let value = value.map(|value| rows::encode(0, value)).transpose()?;
         self.meta.rows = self.meta.rows.saturating_add(u64::from(value.is_some())).saturating_sub(u64::from(was));
         if was || value.is_some() {
-            self.rows.insert(key, value);
+            self.rows.set(key, value, was);
         }
         Ok(())
     }
@@ -172,17 +151,17 @@ impl<'a> Changes<'a> {
             self.meta.remembered = self.meta.remembered.saturating_sub(1);
             self.meta.remembered_bytes = self.meta.remembered_bytes.saturating_sub(size(was));
             if let Some(age) = rows::age(was) {
-                self.rows.insert(keys::number(row::AGE, age), None);
+                self.rows.set(keys::number(row::AGE, age), None, true);
             }
         }
         if let Some(value) = &value {
             self.meta.age += 1;
             self.meta.remembered += 1;
             self.meta.remembered_bytes += size(value);
-            self.rows.insert(keys::number(row::AGE, self.meta.age), Some(key.clone()));
+            self.rows.set(keys::number(row::AGE, self.meta.age), Some(key.clone()), false);
         }
         if was.is_some() || value.is_some() {
-            self.rows.insert(key, value);
+            self.rows.set(key, value, was.is_some());
         }
         Ok(())
     }
@@ -214,16 +193,16 @@ impl<'a> Changes<'a> {
         let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         let mut from = prefix.to_vec();
-        // Rows on disk that this batch deletes are stepped over, page by page.
+        // Rows on disk that are changed here are stepped over, page by page.
         while merged.len() < limit {
             let page = self.disk.range(&from, to, limit)?;
             let Some((last, _)) = page.last() else { break };
             from.clone_from(last);
             from.push(0);
-            merged.extend(page.into_iter().filter(|(key, _)| !self.rows.contains_key(key)));
+            merged.extend(page.into_iter().filter(|(key, _)| self.rows.get(key).is_none()));
         }
-        let ours = self.rows.range::<[u8], _>((Bound::Included(prefix), to));
-        merged.extend(ours.filter_map(|(key, value)| Some((key.clone(), value.clone()?))).take(limit));
+        let ours = self.rows.range(prefix, to);
+        merged.extend(ours.filter_map(|(key, value)| Some((key.to_vec(), value?.to_vec()))).take(limit));
         Ok(merged.into_iter().take(limit).collect())
     }
 }

@@ -46,7 +46,7 @@ impl std::fmt::Debug for Disk {
 }
 
 /// Puts and deletes that take effect together.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Batch(sled::Batch);
 
 impl Batch {
@@ -100,6 +100,14 @@ impl Disk {
         self.guarded(|| {
             let range = self.db.range::<&[u8], _>((Bound::Included(from), to));
             range.take(limit).map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect()
+        })
+    }
+
+    /// The last pair at `key` or before it.
+    pub(super) fn at_or_before(&self, key: &[u8]) -> Result<Option<Pair>, StoreError> {
+        self.guarded(|| {
+            let mut range = self.db.range::<&[u8], _>(..=key);
+            range.next_back().map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec()))).transpose()
         })
     }
 

@@ -19,8 +19,9 @@ const LOCK_TRIES: u32 = 20;
 /// Pause between two tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// Version of the directory's layout.
-const LAYOUT: u32 = 1;
+/// Version of the directory's layout. 2: small records of the journals share values (`pack.rs`); a directory of before is
+/// read as it is, and goes on as one of 2.
+const LAYOUT: u32 = 2;
 
 /// Makes the directory (0700), takes its lock and checks its layout. The lock is held as long as the file is open.
 pub(super) fn take(data: &Path) -> Result<File, StoreError> {

@@ -85,6 +85,11 @@ impl Store {
 
     /// Puts records into the log journal with their state writes, durably. In a group, exchange commits go first.
     pub async fn log(&self, entries: Vec<LogEntry>, writes: Vec<Write>) -> Result<Seq, StoreError> {
+        self.log_kept(&entries, writes).await
+    }
+
+    /// The same for a caller who keeps the entries, to try again with.
+    pub async fn log_kept(&self, entries: &[LogEntry], writes: Vec<Write>) -> Result<Seq, StoreError> {
         self.submit(Target::Log, kinds::log(entries, writes)?).await
     }
 

@@ -87,6 +87,11 @@ impl Journal {
         firsts
     }
 
+    /// First sequence of the partition that is written.
+    pub(super) fn writing(&self) -> u64 {
+        self.active().0
+    }
+
     /// The directory of the partition that begins at `first`.
     pub(super) fn partition_dir(&self, first: u64) -> PathBuf {
         self.dir.join(directory_name(first))
@@ -150,11 +155,11 @@ impl Journal {
     /// Whether the written partition is large or old enough to be closed, and has more in it than a checkpoint at
     /// its head.
     pub(super) fn wants_roll(&self, max_bytes: u64, max_age: std::time::Duration) -> bool {
-        let writing = lock(&self.writing);
-        let Writing::Open(active) = &*writing else { return false };
+        let mut writing = lock(&self.writing);
+        let Writing::Open(active) = &mut *writing else { return false };
         let old = self.clock.now().since(active.begun) >= max_age;
         active.has_more_than(u64::from(self.name == "events" && active.first > 1))
-            && (old || active.disk.bytes() >= max_bytes)
+            && (old || active.has_bytes(max_bytes))
     }
 
     /// Closes the written partition and begins the next.
@@ -192,7 +197,7 @@ impl Journal {
                 }
                 Source::Disk(disk, end, sealed) => (disk, end.min(head), sealed),
             };
-            let mut walk = Walk::new(&disk, from);
+            let mut walk = Walk::new(&disk, from)?;
             let mut expected = from;
             loop {
                 let found = walk.next()?;

@@ -33,12 +33,14 @@ pub(super) fn run(shared: &Shared, queue: &WeakSender<Request>, stop: &AtomicBoo
         if stop.load(Ordering::Relaxed) {
             return;
         }
+        if shared.state.is_gathering() {
+            ask(queue, Request::Settle);
+        }
         // A shop without traffic writes nothing, and the writer sleeps: what has become old goes all the same.
         let now = shared.clock.now();
         if now.as_millis().saturating_sub(looked.as_millis()) >= SWEEP_MS {
             looked = now;
-            // A full queue is traffic.
-            let _ = queue.upgrade().map(|queue| queue.try_send(Request::Look));
+            ask(queue, Request::Look);
         }
         if let Some(journal) = unverified.last() {
             match journal.verify_next() {
@@ -54,6 +56,13 @@ pub(super) fn run(shared: &Shared, queue: &WeakSender<Request>, stop: &AtomicBoo
         if let Err(error) = index::build_next(shared) {
             tracing::warn!(%error, "an index of the log could not be made; it is tried again");
         }
+    }
+}
+
+/// Asks the writer for something. A full queue is traffic, with which it does that anyway.
+fn ask(queue: &WeakSender<Request>, request: Request) {
+    if let Some(queue) = queue.upgrade() {
+        drop(queue.try_send(request));
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::StoreError;
+use super::index;
 use super::record::{self, BARE, Encoded, Stored};
 use crate::model::record::{Checkpoint, EventEntry, EventRecord, LogEntry, LogRecord};
 use crate::model::{Event, Write};
@@ -25,6 +28,8 @@ pub(super) struct Ready {
     pub(super) records: Vec<(Encoded, u16)>,
     /// The events in it by position.
     pub(super) events: Vec<Option<Arc<Event>>>,
+    /// By position, what the index has of those that tell of a delivery (log only).
+    pub(super) deliveries: Vec<Option<u64>>,
     /// The state writes its last record carries.
     pub(super) writes: Vec<Write>,
     /// Bytes of the records.
@@ -49,16 +54,23 @@ pub(super) fn events(entries: Vec<EventEntry>, writes: Vec<Write>) -> Result<Rea
     Ok(ready)
 }
 
+/// A [`LogRecord`] by reference.
+#[derive(Serialize)]
+struct Said<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<&'a LogEntry>,
+    #[serde(skip_serializing_if = "<[Write]>::is_empty")]
+    writes: &'a [Write],
+}
+
 /// Encodes one group of the log.
-pub(super) fn log(entries: Vec<LogEntry>, writes: Vec<Write>) -> Result<Ready, StoreError> {
-    let mut ready = Ready::default();
-    let mut writes = Some(writes);
-    ready.lay_out(entries, |entry, last| {
-        let kind = log_kind(entry.as_ref());
-        let writes = if last { writes.take().unwrap_or_default() } else { Vec::new() };
-        let said = LogRecord { entry, writes };
-        Ok((record::encode(kind, &said)?, None, said.writes))
+pub(super) fn log(entries: &[LogEntry], writes: Vec<Write>) -> Result<Ready, StoreError> {
+    let mut ready = Ready { deliveries: entries.iter().map(index::key_of).collect(), ..Ready::default() };
+    ready.lay_out(entries.iter().collect(), |entry, last| {
+        let writes = if last { writes.as_slice() } else { &[] };
+        Ok((record::encode(log_kind(entry), &Said { entry, writes })?, None, Vec::new()))
     })?;
+    ready.writes = writes;
     Ok(ready)
 }
 

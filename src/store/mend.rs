@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use super::disk::{Batch, Disk};
+use super::disk::Disk;
 use super::journal::aside_name;
+use super::pack::Packer;
 use super::partition::{Sealed, directory_name, failing, sync_directory};
 use super::scan::survey;
 use crate::clock::Timestamp;
@@ -69,26 +70,24 @@ pub(super) fn mend(journal: &Path, first: u64, now: Timestamp) -> Result<Mended,
 fn save(dir: &Path, copy: &Path, first: u64, now: Timestamp) -> Result<Option<Sealed>, StoreError> {
     let from = Disk::open(dir, CACHE)?;
     let to = Disk::open(copy, CACHE)?;
-    let (mut batch, mut waiting, mut last) = (Batch::default(), 0, 0);
+    let (mut packer, mut waiting, mut last) = (Packer::default(), 0, 0);
     let found = survey(&from, first, |stored| {
         let place = stored.place;
         last = place.seq;
-        let (pairs, _) = stored.into_encoded().pairs(place);
-        for (key, value) in pairs {
-            batch.put(&key, value);
-        }
+        packer.add(&stored.into_encoded(), place);
         waiting += 1;
-        if waiting < BATCH {
+        // An entry stays together.
+        if waiting < BATCH || place.left > 0 {
             return Ok(());
         }
         waiting = 0;
-        to.apply(std::mem::take(&mut batch))
+        to.apply(std::mem::take(&mut packer).finish())
     });
     // A panic or an error of a damaged file ends the walk early: what was copied until then is kept.
     if let Err(StoreError::Unavailable(text)) = found {
         return Err(StoreError::Unavailable(text));
     }
-    to.apply(batch)?;
+    to.apply(packer.finish())?;
     to.sync()?;
     let kept = survey(&to, first, |_| Ok(()))?;
     if kept.count == 0 {

@@ -16,6 +16,8 @@ mod kinds;
 mod ledger;
 mod mend;
 mod notices;
+mod overlay;
+mod pack;
 mod partition;
 mod query;
 mod record;

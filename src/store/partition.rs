@@ -8,12 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::disk::{Batch, Disk};
+use super::pack::Packer;
 use super::record::{Encoded, Place};
 use super::scan::{Survey, survey};
 use crate::clock::Timestamp;
 
 /// Cache of the partition being written, in bytes.
 const ACTIVE_CACHE: u64 = 8 << 20;
+
+/// A partition's size is looked at when this part of its limit was written.
+const LOOK_PART: u64 = 64;
 
 /// File that says when a partition was begun, in milliseconds since the Unix epoch.
 const BEGUN: &str = "begun";
@@ -88,6 +92,9 @@ pub(super) struct Active {
     dir: PathBuf,
     count: u64,
     hasher: crc32fast::Hasher,
+    /// Bytes on disk when they were last looked at, and bytes written since.
+    size: u64,
+    written: u64,
 }
 
 impl Active {
@@ -123,6 +130,8 @@ impl Active {
             dir,
             count: found.count,
             hasher: found.hasher.clone(),
+            size: 0,
+            written: 0,
         };
         Ok((active, found))
     }
@@ -153,18 +162,16 @@ impl Active {
     /// Writes records from the next sequence on in one batch and syncs. After an error nothing of it counts, and the
     /// partition must be opened again.
     pub(super) fn append(&mut self, records: &[(Encoded, u16)], after: u64) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
+        let mut packer = Packer::default();
         let mut hasher = self.hasher.clone();
         let mut next = self.next;
         for (encoded, left) in records {
-            let (pairs, crc) = encoded.pairs(Place { seq: next, left: *left, after });
-            for (key, value) in pairs {
-                batch.put(&key, value);
-            }
+            let crc = packer.add(encoded, Place { seq: next, left: *left, after });
             hasher.update(&crc.to_be_bytes());
             next += 1;
+            self.written += encoded.len() as u64;
         }
-        self.disk.apply(batch)?;
+        self.disk.apply(packer.finish())?;
         self.disk.sync()?;
         self.hasher = hasher;
         self.count += next - self.next;
@@ -189,6 +196,14 @@ impl Active {
     /// Takes back [`Active::seal`], for writing goes on. A seal that stays is seen through at the next start.
     pub(super) fn unseal(&self, journal: &Path) {
         drop(fs::remove_file(journal.join(directory_name(self.first)).join(SEALED)));
+    }
+
+    /// Whether it takes so many bytes on disk. The directory is looked at only where it may have grown by a part of that.
+    pub(super) fn has_bytes(&mut self, bytes: u64) -> bool {
+        if self.size == 0 || self.written >= bytes / LOOK_PART {
+            (self.size, self.written) = (self.disk.bytes(), 0);
+        }
+        self.size >= bytes
     }
 
     /// Whether it has more than so many sequences.

@@ -1,7 +1,7 @@
 //! How a record of the journals lies on disk.
 //!
 //! A head of 32 bytes, then JSON, deflated where it is long. The first value holds the head; what does not fit one value
-//! of 16 KiB follows in further values under the same sequence.
+//! of 16 KiB follows in further values under the same sequence. Small records share a value: see `pack.rs`.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -118,8 +118,8 @@ impl Encoded {
         HEAD + self.body.len()
     }
 
-    /// The pairs to put for this record at `place`, and its checksum.
-    pub(super) fn pairs(&self, place: Place) -> (Vec<super::disk::Pair>, u32) {
+    /// The record at `place` as it stands on disk, and its checksum.
+    pub(super) fn whole(&self, place: Place) -> (Vec<u8>, u32) {
         let mut whole = Vec::with_capacity(self.len());
         let values = self.len().div_ceil(MAX_VALUE_BYTES);
         whole.extend_from_slice(&[VERSION, self.kind, u8::from(self.deflated), 0, 0, 0, 0, 0]);
@@ -132,12 +132,17 @@ impl Encoded {
         whole.extend_from_slice(&self.body);
         let crc = checksum(place.seq, &whole);
         whole[4..8].copy_from_slice(&crc.to_be_bytes());
-        if values == 1 {
-            return (vec![(keys::record(place.seq, 0), whole)], crc);
-        }
-        let pairs = whole.chunks(MAX_VALUE_BYTES).zip(0u16..);
-        (pairs.map(|(value, chunk)| (keys::record(place.seq, chunk), value.to_vec())).collect(), crc)
+        (whole, crc)
     }
+}
+
+/// The pairs to put for a whole record.
+pub(super) fn pairs(seq: u64, whole: Vec<u8>) -> Vec<super::disk::Pair> {
+    if whole.len() <= MAX_VALUE_BYTES {
+        return vec![(keys::record(seq, 0), whole)];
+    }
+    let chunks = whole.chunks(MAX_VALUE_BYTES).zip(0u16..);
+    chunks.map(|(value, chunk)| (keys::record(seq, chunk), value.to_vec())).collect()
 }
 
 impl Stored {
@@ -211,7 +216,8 @@ mod tests {
 
     fn there_and_back(text: &str) -> (usize, String) {
         let place = Place { seq: 7, left: 3, after: 11 };
-        let (pairs, crc) = encode(2, &text).unwrap().pairs(place);
+        let (whole, crc) = encode(2, &text).unwrap().whole(place);
+        let pairs = pairs(7, whole);
         assert!(pairs.iter().all(|(_, value)| value.len() <= MAX_VALUE_BYTES));
         assert_eq!(value_count(&pairs[0].1), u16::try_from(pairs.len()).ok());
         let stored = parse(7, pairs.iter().flat_map(|(_, value)| value.clone()).collect()).unwrap();
@@ -236,8 +242,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_seen() {
-        let (pairs, _) = encode(1, &"some text").unwrap().pairs(Place { seq: 1, left: 0, after: 0 });
-        let whole = &pairs[0].1;
+        let (whole, _) = encode(1, &"some text").unwrap().whole(Place { seq: 1, left: 0, after: 0 });
         assert!(parse(1, whole.clone()).is_some());
         assert!(parse(2, whole.clone()).is_none(), "a record belongs to its sequence");
         for at in 0..whole.len() {

@@ -6,9 +6,13 @@ use std::ops::Bound;
 use super::StoreError;
 use super::disk::{Disk, Pair};
 use super::keys;
+use super::pack;
 use super::record::{self, Stored};
 
-/// Values read at once: 64 of at most 16 KiB are at most 1 MiB of memory.
+/// Values read at once when a walk begins; each further page is twice as long.
+const FIRST_PAGE: usize = 4;
+
+/// Values read at once at most: 64 of at most 16 KiB are at most 1 MiB of memory.
 const PAGE: usize = 64;
 
 /// What stands at the next sequence that has any value.
@@ -23,20 +27,52 @@ pub(super) enum Found {
 /// A walk over the records from a sequence on, ascending.
 pub(super) struct Walk<'a> {
     disk: &'a Disk,
+    /// The first sequence of interest.
+    first: u64,
     from: Vec<u8>,
     page: VecDeque<Pair>,
+    page_size: usize,
+    /// Records of the pack that was opened last.
+    packed: VecDeque<(u64, Vec<u8>)>,
     ended: bool,
 }
 
 impl<'a> Walk<'a> {
     /// Starts at the first record at or after `from`.
-    pub(super) fn new(disk: &'a Disk, from: u64) -> Self {
-        Self { disk, from: keys::record(from, 0), page: VecDeque::new(), ended: false }
+    pub(super) fn new(disk: &'a Disk, from: u64) -> Result<Self, StoreError> {
+        let mut key = keys::record(from, 0);
+        // It may stand in a pack that begins before it.
+        if let Some((before, value)) = disk.at_or_before(&key)?
+            && let Some((seq, 0)) = keys::parse_record(&before)
+            && seq.saturating_add(pack::count(&value)) > from
+        {
+            key = before;
+        }
+        let (page, packed) = (VecDeque::new(), VecDeque::new());
+        Ok(Self { disk, first: from, from: key, page, page_size: FIRST_PAGE, packed, ended: false })
     }
 
     /// The next record; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Found>, StoreError> {
-        let Some((seq, chunk, first)) = self.pop()? else { return Ok(None) };
+        loop {
+            if let Some((seq, whole)) = self.packed.pop_front() {
+                if seq >= self.first {
+                    return Ok(Some(record::parse(seq, whole).map_or(Found::Bad(seq), Found::Good)));
+                }
+                continue;
+            }
+            let Some((seq, chunk, value)) = self.pop()? else { return Ok(None) };
+            if chunk == 0 && pack::is_pack(&value) {
+                let Some(records) = pack::open(&value) else { return Ok(Some(Found::Bad(seq))) };
+                self.packed = (seq..).zip(records).collect();
+                continue;
+            }
+            return self.alone(seq, chunk, value).map(Some);
+        }
+    }
+
+    /// The record whose first value this is.
+    fn alone(&mut self, seq: u64, chunk: u16, first: Vec<u8>) -> Result<Found, StoreError> {
         let count = if chunk == 0 { record::value_count(&first) } else { None };
         let mut whole = first;
         let mut dense = count.is_some();
@@ -49,7 +85,7 @@ impl<'a> Walk<'a> {
             }
         }
         let stored = if dense && count == Some(expected) { record::parse(seq, whole) } else { None };
-        Ok(Some(stored.map_or(Found::Bad(seq), Found::Good)))
+        Ok(stored.map_or(Found::Bad(seq), Found::Good))
     }
 
     fn pop_of(&mut self, seq: u64) -> Result<Option<(u64, u16, Vec<u8>)>, StoreError> {
@@ -73,7 +109,8 @@ impl<'a> Walk<'a> {
         if !self.page.is_empty() || self.ended {
             return Ok(());
         }
-        self.page = self.disk.range(&self.from, Bound::Unbounded, PAGE)?.into();
+        self.page = self.disk.range(&self.from, Bound::Unbounded, self.page_size)?.into();
+        self.page_size = (self.page_size * 2).min(PAGE);
         match self.page.back() {
             Some((key, _)) => {
                 self.from.clone_from(key);
@@ -108,7 +145,7 @@ pub(super) fn survey(
     mut each: impl FnMut(Stored) -> Result<(), StoreError>,
 ) -> Result<Survey, StoreError> {
     let mut found = Survey::default();
-    let mut walk = Walk::new(disk, 0);
+    let mut walk = Walk::new(disk, 0)?;
     let mut next = first;
     while let Some(item) = walk.next()? {
         let stored = match item {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::changes::Bounds;
 use super::counters::Counters;
+use super::index::Written;
 use super::journal::Journal;
 use super::recovery::{self, Replay};
 use super::ring::{Held, Page, Ring};
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     pub(super) erasing: Mutex<()>,
     /// Closed partitions of the log that are known to have an index.
     pub(super) indexed: Mutex<HashSet<u64>>,
+    /// What the writer noted for these indexes.
+    pub(super) written: Mutex<Written>,
     /// The log's next sequence at the last checkpoint.
     checkpoint_log: AtomicU64,
     _lock: File,
@@ -104,6 +107,7 @@ impl Shared {
             near_budget: <[AtomicBool; 2]>::default(),
             erasing: Mutex::default(),
             indexed: Mutex::default(),
+            written: Mutex::default(),
             checkpoint_log,
             _lock: lock,
         };

@@ -1,6 +1,8 @@
 //! The state: rows by key in one database, changed by absolute writes together with the mark "applied up to".
 //!
-//! Nothing here is ever the only copy: the journals carry every write, and what lies behind the mark is applied again.
+//! Nothing here is ever the only copy: the journals carry every write, and what lies behind the mark is applied again. So
+//! changes are gathered in memory, where every read sees them, and given to the database many at once: a row that changes
+//! with every delivery, or comes and goes, costs it little.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use super::changes::{Bounds, Changes};
 use super::disk::{Disk, directory_bytes};
 use super::journal::lock;
 use super::keys::{self, row};
+use super::overlay::Overlay;
 use super::rows::{self, Meta};
 use super::{StoreError, WebhookState};
 use crate::id::{Seq, WebhookId};
@@ -17,6 +20,10 @@ use crate::model::{Health, Identity, Known, Run, WebhookName, Write};
 
 /// Cache of the state's database, in bytes.
 const CACHE: u64 = 32 << 20;
+
+/// Changes are given to the database when there are so many bytes of them (and once a second): what a start
+/// after a crash applies again, and what one batch costs, stay small.
+const GATHERED_BYTES: usize = 128 << 10;
 
 /// Rows read at once.
 const PAGE: usize = 512;
@@ -45,7 +52,9 @@ pub(super) struct State {
     bounds: Bounds,
     /// `None` while it is opened again after an error.
     disk: RwLock<Option<Disk>>,
+    /// Whoever changes anything holds this.
     meta: Mutex<Meta>,
+    overlay: RwLock<Overlay>,
     health: RwLock<HashMap<u64, Health>>,
 }
 
@@ -57,6 +66,7 @@ impl State {
             bounds,
             disk: RwLock::default(),
             meta: Mutex::default(),
+            overlay: RwLock::default(),
             health: RwLock::default(),
         };
         state.reopen()?;
@@ -72,7 +82,10 @@ impl State {
             Some(row) => rows::decode(&row)?,
             None => Meta::default(),
         };
-        *lock(&self.meta) = meta;
+        let mut known = lock(&self.meta);
+        self.overlay.write().unwrap_or_else(PoisonError::into_inner).clear();
+        *known = meta;
+        drop(known);
         *self.disk.write().unwrap_or_else(PoisonError::into_inner) = Some(disk);
         let mut health = HashMap::new();
         for (key, value) in self.rows(&[row::HEALTH])? {
@@ -116,7 +129,8 @@ impl State {
         Ok(self.disk()?.get(&[row::META])?.is_none())
     }
 
-    /// Applies writes in order, with the marks they move to, in one batch. Gives how many remembered things had to leave.
+    /// Applies writes in order, with the marks they move to; reads see them at once. Gives how many remembered things had to
+    /// leave. After an error the state must be opened again.
     pub(super) fn apply<'a>(
         &self,
         writes: impl IntoIterator<Item = &'a Write>,
@@ -125,26 +139,59 @@ impl State {
     ) -> Result<u64, StoreError> {
         let disk = self.disk()?;
         let mut meta = lock(&self.meta);
-        let mut changes = Changes::new(&disk, meta.clone(), self.bounds);
+        let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = Changes::new(&disk, &mut overlay, meta.clone(), self.bounds);
         for write in writes {
             changes.write(write)?;
         }
         let evicted = changes.evict()?;
         changes.meta.events = changes.meta.events.max(events);
         changes.meta.log = changes.meta.log.max(log);
-        let done = changes.finish()?;
-        disk.apply(done.batch)?;
-        *meta = done.meta;
-        if !done.health.is_empty() {
+        let Changes { meta: changed, health: moved, .. } = changes;
+        *meta = changed;
+        overlay.touched = true;
+        let is_full = overlay.bytes() >= GATHERED_BYTES;
+        drop(overlay);
+        if !moved.is_empty() {
             let mut health = self.health.write().unwrap_or_else(PoisonError::into_inner);
-            for (webhook, now) in done.health {
+            for (webhook, now) in moved {
                 match now {
                     Some(now) => health.insert(webhook, now),
                     None => health.remove(&webhook),
                 };
             }
         }
+        if is_full {
+            self.write_out(&disk, &meta)?;
+        }
         Ok(evicted)
+    }
+
+    /// Whether there are changes that the database does not have.
+    pub(super) fn is_gathering(&self) -> bool {
+        self.overlay.read().unwrap_or_else(PoisonError::into_inner).touched
+    }
+
+    /// Gives what was gathered to the database.
+    pub(super) fn settle(&self) -> Result<(), StoreError> {
+        let disk = self.disk()?;
+        let meta = lock(&self.meta);
+        self.write_out(&disk, &meta)
+    }
+
+    /// The same for who holds `meta`, so that nothing is gathered meanwhile.
+    fn write_out(&self, disk: &Disk, meta: &Meta) -> Result<(), StoreError> {
+        let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
+        if !overlay.touched {
+            return Ok(());
+        }
+        let mut batch = overlay.batch();
+        drop(overlay);
+        batch.put(&[row::META], rows::encode(0, meta)?);
+        // Until it has them, reads find the rows where they are.
+        disk.apply(batch)?;
+        self.overlay.write().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
     }
 
     /// Shows all rows of a kind to `look`, page by page, and does with each what it says, unless that is only to be
@@ -161,12 +208,14 @@ impl State {
             let disk = self.disk()?;
             // Nobody changes the page while it is looked at.
             let mut meta = lock(&self.meta);
+            self.write_out(&disk, &meta)?;
             let to = end.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
             let page = disk.range(&from, to, PAGE)?;
             let Some((last, _)) = page.last() else { return Ok(sifted) };
             from.clone_from(last);
             from.push(0);
-            let mut changes = Changes::new(&disk, meta.clone(), self.bounds);
+            let mut rows = Overlay::default();
+            let mut changes = Changes::new(&disk, &mut rows, meta.clone(), self.bounds);
             for (key, value) in page {
                 match look(&key, &value)? {
                     Fate::Stays => continue,
@@ -176,9 +225,11 @@ impl State {
                 sifted += 1;
             }
             if !only_count {
-                let done = changes.finish()?;
-                disk.apply(done.batch)?;
-                *meta = done.meta;
+                let changed = changes.meta;
+                rows.touched = true;
+                *self.overlay.write().unwrap_or_else(PoisonError::into_inner) = rows;
+                *meta = changed;
+                self.write_out(&disk, &meta)?;
             }
         }
     }
@@ -187,16 +238,15 @@ impl State {
     pub(super) fn raise_next(&self, webhook: u64, run: u32) -> Result<(), StoreError> {
         let disk = self.disk()?;
         let mut meta = lock(&self.meta);
-        let (next_webhook, next_run) = (meta.next_webhook.max(webhook), meta.next_run.max(run));
-        let raised = Meta { next_webhook, next_run, ..meta.clone() };
-        let changes = Changes::new(&disk, raised, self.bounds).finish()?;
-        disk.apply(changes.batch)?;
-        *meta = changes.meta;
-        Ok(())
+        meta.next_webhook = meta.next_webhook.max(webhook);
+        meta.next_run = meta.next_run.max(run);
+        self.overlay.write().unwrap_or_else(PoisonError::into_inner).touched = true;
+        self.write_out(&disk, &meta)
     }
 
     /// Brings what was applied onto the disk.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.settle()?;
         self.disk()?.sync()
     }
 
@@ -271,6 +321,11 @@ impl State {
     }
 
     pub(super) fn get<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        let overlay = self.overlay.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(row) = overlay.get(key) {
+            return row.now.as_deref().map(rows::decode).transpose();
+        }
+        // Still held: what leaves the overlay is in the database before.
         self.disk()?.get(key)?.map(|row| rows::decode(&row)).transpose()
     }
 
@@ -290,6 +345,7 @@ impl State {
         size: usize,
         mut each: impl FnMut(Vec<super::disk::Pair>) -> bool,
     ) -> Result<(), StoreError> {
+        self.settle()?;
         let disk = self.disk()?;
         let end = keys::after_prefix(prefix);
         let to = end.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);

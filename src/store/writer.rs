@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::StoreError;
 use super::checkpoint;
 use super::counters::Counters;
+use super::journal::lock;
 use super::kinds::{self, Ready};
 use super::notices::Notices;
 use super::recovery::Replay;
@@ -57,6 +58,8 @@ pub(super) enum Request {
     Write { target: Target, ready: Ready, reply: Reply },
     /// Look whether something has become old.
     Look,
+    /// Give the state's database what was gathered for it.
+    Settle,
     /// Begin new partitions of both journals.
     Roll { reply: oneshot::Sender<Result<(), StoreError>> },
     /// Write what is queued, then stop.
@@ -111,12 +114,13 @@ impl Writer {
     /// Takes what is queued behind `first`, within the limits of a group. `false` when told to close.
     fn group(&mut self, first: Request) -> bool {
         let (mut commits, mut logs, mut bytes, mut open) = (Vec::new(), Vec::new(), 0, true);
-        let mut rolls = Vec::new();
+        let (mut rolls, mut settle) = (Vec::new(), false);
         let mut next = Some(first);
         while let Some(request) = next {
             match request {
                 Request::Close => open = false,
                 Request::Look => {}
+                Request::Settle => settle = true,
                 Request::Roll { reply } => rolls.push(reply),
                 Request::Write { target, ready, reply } => {
                     bytes += ready.bytes;
@@ -130,6 +134,10 @@ impl Writer {
         self.take_notices(&mut logs);
         tracing::trace!(target: "shopbell::step", "group taken");
         self.write(commits, logs);
+        if settle && !self.behind {
+            let settled = self.shared.state.settle();
+            self.state_changed(settled);
+        }
         self.housekeep();
         if !rolls.is_empty() {
             let rolled = self.roll_both().map_err(|error| error.to_string());
@@ -147,47 +155,60 @@ impl Writer {
             self.refuse(Target::Log, logs, &error);
             return;
         }
-        let shared = self.shared.clone();
-        let commits = self.append(Target::Events, commits, 0);
-        if commits.is_some() {
+        // Visitors wait for events, and not for the log behind them.
+        if let Some((first, entries)) = self.append(Target::Events, commits, 0) {
             tracing::trace!(target: "shopbell::step", "events durable");
-        }
-        // Log records are applied after the events journal as it stands now.
-        let logs = self.append(Target::Log, logs, shared.events.next() - 1);
-        if logs.is_some() {
-            tracing::trace!(target: "shopbell::step", "log durable");
-        }
-        if commits.is_none() && logs.is_none() {
-            return;
-        }
-        let done = || commits.iter().chain(logs.iter()).flat_map(|(_, entries)| entries);
-        let writes = done().flat_map(|entry| &entry.ready.writes);
-        match shared.state.apply(writes, shared.events.next() - 1, shared.log.next() - 1) {
-            Ok(evicted) => Counters::add(&shared.counters.evictions, evicted),
-            // What is durable is acknowledged; the state catches up before anything else is written.
-            Err(error) => {
-                tracing::error!(%error, "the state could not be changed; it is opened again");
-                self.behind = true;
-            }
-        }
-        tracing::trace!(target: "shopbell::step", "state applied");
-        Counters::add(&shared.counters.groups, 1);
-        Counters::add(&shared.counters.records, done().map(|entry| entry.ready.records.len() as u64).sum());
-        Counters::add(&shared.counters.bytes, done().map(|entry| entry.ready.bytes as u64).sum());
-        if let Some((first, entries)) = commits {
-            Counters::add(&shared.counters.commits, entries.len() as u64);
+            self.apply(&entries);
+            Counters::add(&self.shared.counters.commits, entries.len() as u64);
             self.announce(first, entries);
             tracing::trace!(target: "shopbell::step", "announced");
         }
-        if let Some((mut seq, entries)) = logs {
-            Counters::add(&shared.counters.log_groups, entries.len() as u64);
-            shared.log_head.send_replace(Seq(shared.log.next()));
-            for entry in entries {
-                let count = entry.ready.records.len() as u64;
-                answer(entry.reply, Ok(Seq(seq)));
-                seq += count;
-            }
+        // Log records are applied after the events journal as it stands now.
+        if let Some((first, entries)) = self.append(Target::Log, logs, self.shared.events.next() - 1) {
+            tracing::trace!(target: "shopbell::step", "log durable");
+            self.apply(&entries);
+            Counters::add(&self.shared.counters.log_groups, entries.len() as u64);
+            self.answer_log(first, entries);
         }
+    }
+
+    /// Brings what has just become durable into the state.
+    fn apply(&mut self, entries: &[Entry]) {
+        let shared = self.shared.clone();
+        let counters = &shared.counters;
+        Counters::add(&counters.groups, 1);
+        Counters::add(&counters.records, entries.iter().map(|entry| entry.ready.records.len() as u64).sum());
+        Counters::add(&counters.bytes, entries.iter().map(|entry| entry.ready.bytes as u64).sum());
+        if self.behind {
+            return;
+        }
+        let writes = entries.iter().flat_map(|entry| &entry.ready.writes);
+        let applied = shared.state.apply(writes, shared.events.next() - 1, shared.log.next() - 1);
+        if let Some(evicted) = self.state_changed(applied) {
+            Counters::add(&counters.evictions, evicted);
+        }
+        tracing::trace!(target: "shopbell::step", "state applied");
+    }
+
+    fn answer_log(&self, first: u64, entries: Vec<Entry>) {
+        let shared = &self.shared;
+        let mut seq = first;
+        shared.log_head.send_replace(Seq(shared.log.next()));
+        for entry in entries {
+            let count = entry.ready.records.len() as u64;
+            lock(&shared.written).add(shared.log.writing(), seq, entry.ready.deliveries);
+            answer(entry.reply, Ok(Seq(seq)));
+            seq += count;
+        }
+    }
+
+    /// What is durable is acknowledged; where the state did not follow, it catches up before anything else is written.
+    fn state_changed<T>(&mut self, changed: Result<T, StoreError>) -> Option<T> {
+        if let Err(error) = &changed {
+            tracing::error!(%error, "the state could not be changed; it is opened again");
+            self.behind = true;
+        }
+        changed.ok()
     }
 
     /// Appends all entries in one batch; refuses them all where that fails.
@@ -356,7 +377,8 @@ impl Writer {
         if notices.is_empty() {
             return;
         }
-        match kinds::log(notices.iter().cloned().map(LogEntry::Notice).collect(), Vec::new()) {
+        let entries: Vec<_> = notices.iter().cloned().map(LogEntry::Notice).collect();
+        match kinds::log(&entries, Vec::new()) {
             Ok(ready) => logs.push(Entry { ready, reply: None, notices }),
             Err(error) => tracing::error!(%error, "notices of the store could not be written"),
         }

@@ -35,8 +35,12 @@ pub(super) const DEFERRED_MAX: usize = 10_000;
 /// Deliveries between two attempts that one webhook keeps beside its cursor; full: nothing new is tried.
 pub(super) const WAITING_MAX: usize = 10_000;
 
-/// Deliveries read ahead of the cursor and not yet done, for one webhook; full: reading stops.
-const AHEAD_MAX: usize = 32;
+/// Deliveries read ahead of the cursor and not yet done, for one webhook; full: reading stops. What is on its way to the
+/// disk is among them: with as many as one wait for the disk takes, the receiver never waits for it.
+const AHEAD_MAX: usize = 256;
+
+/// Bytes of bodies that these keep in memory, for one webhook; full: reading stops.
+const AHEAD_BYTES: usize = 512 * 1024;
 
 /// Deliveries done above a cursor that stands still; full: reading stops.
 const FINISHED_MAX: usize = 1_024;
@@ -116,6 +120,8 @@ pub(super) struct Queue {
     due: BTreeSet<(Timestamp, Seq)>,
     /// Done, and not yet told apart into finished above the cursor and passed by it.
     done: Vec<Seq>,
+    /// Bytes of the bodies in `entries`.
+    held: usize,
     waiting: usize,
     deferred: usize,
     busy: usize,
@@ -143,6 +149,7 @@ impl Queue {
             ready: BTreeSet::new(),
             due: BTreeSet::new(),
             done: Vec::new(),
+            held: 0,
             waiting: state.waiting.len(),
             deferred: state.deferred.len(),
             busy: 0,
@@ -177,7 +184,7 @@ impl Queue {
     pub(super) fn has_room(&self) -> bool {
         // With the breaker open one is enough: it is what the probe carries.
         let most = if self.stopped { 1 } else { AHEAD_MAX };
-        self.ahead.len() < most && self.finished.len() < FINISHED_MAX
+        self.ahead.len() < most && self.held < AHEAD_BYTES && self.finished.len() < FINISHED_MAX
     }
 
     /// Takes events read from [`Queue::read_from`] on; `next` is where reading goes on. Gives whether one was owed.
@@ -190,7 +197,9 @@ impl Queue {
             }
             owed = true;
             self.ahead.insert(*seq);
-            let kept = (event.body.get().len() <= KEPT_BODY_BYTES).then(|| Arc::clone(event));
+            let bytes = event.body.get().len();
+            let kept = (bytes <= KEPT_BODY_BYTES && self.held < AHEAD_BYTES).then(|| Arc::clone(event));
+            self.held += if kept.is_some() { bytes } else { 0 };
             self.insert(*seq, &event.group, Entry { event: kept, ..Entry::new(Kept::Ahead) });
         }
         self.read = self.read.max(next);
@@ -235,6 +244,12 @@ impl Queue {
         self.busy += 1;
         self.flying += 1;
         Some(Ready { seq, attempts: entry.attempts, probe, event: entry.event.clone() })
+    }
+
+    /// The body of a delivery is not needed in memory any more.
+    fn let_go(&mut self, seq: Seq) {
+        let event = self.entries.get_mut(&seq).and_then(|entry| entry.event.take());
+        self.held -= event.map_or(0, |event| event.body.get().len());
     }
 
     /// The breaker is open, or no longer.

@@ -34,7 +34,6 @@ impl Queue {
         };
         let kept = entry.kept;
         entry.phase = Phase::Settling(due.map(|(_, due)| due));
-        entry.event = None;
         if let Some((since, due)) = due {
             entry.attempts += 1;
             entry.due = Some(due);
@@ -56,6 +55,7 @@ impl Queue {
                 self.writes.push(Write::Deferred { webhook, event: seq, group: None });
             }
         }
+        self.let_go(seq);
         if due.is_none() {
             // Also what was set aside: after a crash the cursor may stand before it.
             self.done.push(seq);
@@ -115,9 +115,9 @@ impl Queue {
             }
             let Some(entry) = self.entries.get_mut(&seq) else { continue };
             entry.kept = Kept::Deferred;
-            entry.event = None;
             let group = Some(entry.group.as_ref().clone());
             self.ahead.remove(&seq);
+            self.let_go(seq);
             self.deferred += 1;
             self.writes.push(Write::Deferred { webhook: self.webhook, event: seq, group });
         }

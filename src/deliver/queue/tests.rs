@@ -114,15 +114,16 @@ fn a_full_deferred_set_stops_the_cursor_and_loses_nothing() {
     let waiting = vec![(Seq(1), Waiting { attempts: 1, since: at(0), due: at(9), group: event(1).group.clone() })];
     let state = WebhookState { cursor: next, waiting, deferred, ..WebhookState::default() };
     let mut queue = Queue::new(WEBHOOK, Ordering::Resource, state, at(0));
-    let behind: Vec<_> = (next.0..).take(40).map(|seq| (Seq(seq), event(1))).collect();
-    queue.feed(&behind, Seq(next.0 + 40));
+    let end = Seq(next.0 + super::AHEAD_MAX as u64 + 8);
+    let behind: Vec<_> = (next.0..end.0).map(|seq| (Seq(seq), event(1))).collect();
+    queue.feed(&behind, end);
     assert_eq!(queue.take_writes(), (Vec::new(), true));
     assert!(!queue.has_room() && queue.cursor() == next);
-    for seq in 1..next.0 + 40 {
+    for seq in 1..end.0 {
         assert_eq!(take(&mut queue, 9), [seq], "one after the other, in order");
         done(&mut queue, seq, Settle::Done);
     }
-    assert_eq!((queue.set_aside(), queue.cursor()), ((0, 0), Seq(next.0 + 40)));
+    assert_eq!((queue.set_aside(), queue.cursor()), ((0, 0), end));
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Scheduler {
             }
             News::Exhausted | News::Failing => {
                 let Some(since) = slot.health.alert(now) else { return };
-                self.outbox.health.insert(id, slot.health.clone());
+                self.outbox.health.insert(id);
                 let what = if *news == News::Exhausted {
                     "a delivery was given up".to_owned()
                 } else {
@@ -85,7 +85,7 @@ impl Scheduler {
             News::Disabled(end) => {
                 // Who knows that it is disabled need not be told that it fails.
                 let _ = slot.health.alert(now);
-                self.outbox.health.insert(id, slot.health.clone());
+                self.outbox.health.insert(id);
                 if let Some(overlay) = &slot.health.overlay {
                     self.counters.count_disabled(overlay.reason);
                 }

@@ -89,6 +89,14 @@ impl Scheduler {
         self.flights.insert(task.id(), Flight { webhook, at, host, cargo: Cargo::Ping(reply) });
     }
 
+    /// Takes a result in, and all that came with it: the turn of the loop between two costs more than the second.
+    pub(super) fn land_all(&mut self, first: Result<(task::Id, Landing), JoinError>) {
+        self.land(first);
+        while let Some(landed) = self.running.try_join_next_with_id() {
+            self.land(landed);
+        }
+    }
+
     /// Takes the result of an attempt or a ping in.
     pub(super) fn land(&mut self, landed: Result<(task::Id, Landing), JoinError>) {
         let (id, landing) = match landed {
@@ -158,7 +166,7 @@ impl Scheduler {
         let Some(slot) = self.slots.get_mut(&flight.webhook.id) else { return };
         slot.pinging = false;
         slot.health.pinged(&flight.webhook.url, report.status == Some(200));
-        self.outbox.health.insert(flight.webhook.id, slot.health.clone());
+        self.outbox.health.insert(flight.webhook.id);
         if let Some(caller) = reply {
             let result = report.status.ok_or_else(|| report.failure().to_owned());
             self.outbox.replies.push(Reply::Ping(caller, result));

@@ -91,7 +91,7 @@ impl Scheduler {
         }
         slot.breaker_moved();
         let health = slot.health.clone();
-        self.outbox.health.insert(id, health.clone());
+        self.outbox.health.insert(id);
         self.outbox.replies.push(Reply::Status(reply, health));
         self.notice(id, format!("webhook {}: set to {} by {actor}", webhook.name, status.as_str()));
         self.webhook_changed(id);

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 const READS_MAX: usize = 4;
 
 /// Events asked for at once.
-const READ_LIMIT: usize = 32;
+const READ_LIMIT: usize = 128;
 
 /// Events, and where to go on.
 type Found = (Vec<(Seq, Arc<Event>)>, Seq);

@@ -138,7 +138,7 @@ impl Scheduler {
             let wake = self.means.clock.instant(self.next_wake());
             tokio::select! {
                 () = async { _ = shutdown.wait_for(|stop| *stop).await } => break,
-                Some(landed) = self.running.join_next_with_id() => self.land(landed),
+                Some(landed) = self.running.join_next_with_id() => self.land_all(landed),
                 Some(batch) = self.commit.join_next() => self.committed(batch),
                 Some(read) = self.reads.join_next() => self.take_read(read),
                 Some(posted) = self.alerts.join_next() => self.posted(posted),

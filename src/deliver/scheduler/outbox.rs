@@ -1,6 +1,6 @@
 //! Results on their way to the disk: everything that came since the last commit goes in one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
@@ -17,7 +17,8 @@ use crate::store::Store;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pub(super) entries: Vec<LogEntry>,
-    pub(super) health: BTreeMap<WebhookId, Health>,
+    /// Webhooks whose health has changed.
+    pub(super) health: BTreeSet<WebhookId>,
     /// Webhooks whose queues have writes.
     pub(super) touched: BTreeSet<WebhookId>,
     /// Deliveries whose groups open when it is on disk.
@@ -46,7 +47,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Writes it, however often that has to be tried: the next one must not come before it.
     async fn write(self, store: Store, counters: Counters) -> Self {
-        while let Err(error) = store.log(self.entries.clone(), self.writes.clone()).await {
+        while let Err(error) = store.log_kept(&self.entries, self.writes.clone()).await {
             tracing::error!(%error, "results of deliveries cannot be written; trying again");
             counters.count_store_failure();
             tokio::time::sleep(STORE_PAUSE).await;
@@ -72,7 +73,10 @@ impl Scheduler {
             }
             self.want_more(webhook);
         }
-        writes.extend(health.into_iter().map(|(webhook, health)| Write::Health { webhook, health: Some(health) }));
+        writes.extend(health.into_iter().filter_map(|webhook| {
+            let health = self.slots.get(&webhook).map(|slot| slot.health.clone());
+            health.map(|health| Write::Health { webhook, health: Some(health) })
+        }));
         let batch = Batch { entries, writes, releases, replies };
         if batch.entries.is_empty() && batch.writes.is_empty() {
             return self.settled(batch);

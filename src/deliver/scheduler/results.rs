@@ -11,7 +11,7 @@ use crate::deliver::queue::{Ready, Settle};
 use crate::deliver::retry::{self, Wish};
 use crate::id::fill_random;
 use crate::model::record::LogEntry;
-use crate::model::{Decision, DeliveryEnd, Event, Outcome, Trip, Webhook};
+use crate::model::{Decision, DeliveryEnd, Event, Outcome, Trip, Verdict, Webhook};
 
 impl Scheduler {
     pub(super) fn attempted(
@@ -26,7 +26,10 @@ impl Scheduler {
         let made = ready.attempts.saturating_add(1);
         let wish = Wish::of(report.status, &report.verdict, report.retry_after.as_deref(), now);
         // A probe is no attempt of the delivery: it never is the last one.
-        let gap = retry::gap(&webhook.retry, if ready.probe { 1 } else { made }, chance(), wish);
+        let gap = match report.verdict {
+            Verdict::Ok => None,
+            Verdict::Failed { .. } => retry::gap(&webhook.retry, if ready.probe { 1 } else { made }, chance(), wish),
+        };
         let decision = Decision::after(&report.verdict, report.status, gap, now);
         let news = self.take_health(webhook, decision, ready.probe, &report, wish);
         let held = ready.probe && matches!(decision, Decision::Retry { .. });
@@ -123,7 +126,7 @@ impl Scheduler {
             }
         }
         slot.breaker_moved();
-        self.outbox.health.insert(webhook.id, slot.health.clone());
+        self.outbox.health.insert(webhook.id);
         news
     }
 }

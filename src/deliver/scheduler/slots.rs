@@ -184,7 +184,7 @@ impl Scheduler {
             self.timers.insert((due, id));
         }
         if let Some(overlay) = followed {
-            self.outbox.health.insert(id, slot.health.clone());
+            self.outbox.health.insert(id);
             let then = if overlay { webhook.status.as_str() } else { "tried" };
             self.notice(id, format!("webhook {}: its file changed, so it is {then} again", webhook.name));
         }
@@ -198,7 +198,7 @@ impl Scheduler {
         if fresh {
             queue.start_at(*self.head.borrow());
             health.pending_delivery = true;
-            self.outbox.health.insert(id, health.clone());
+            self.outbox.health.insert(id);
             self.outbox.touched.insert(id);
         }
         let (host, spelling) = (pace::host(&webhook.url), Extensions::new());

@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 
 use super::super::StoreError;
-use super::super::disk::{Batch, Disk};
+use super::super::disk::Disk;
+use super::super::pack::Packer;
 use super::super::partition::{Sealed, directory_name, failing, sync_directory};
 use super::super::record::{Encoded, Stored};
 use super::super::scan::survey;
@@ -67,7 +68,7 @@ fn copied(
     change: &dyn Fn(&Stored) -> Result<Option<Encoded>, StoreError>,
 ) -> Result<Sealed, StoreError> {
     let to = Disk::open(copy, CACHE)?;
-    let (mut batch, mut waiting) = (Batch::default(), 0);
+    let (mut packer, mut waiting) = (Packer::default(), 0);
     survey(from, was.first, |stored| {
         let place = stored.place;
         let encoded = match change(&stored) {
@@ -75,17 +76,16 @@ fn copied(
             Ok(None) | Err(StoreError::Corrupt { .. }) => stored.into_encoded(),
             Err(error) => return Err(error),
         };
-        for (key, value) in encoded.pairs(place).0 {
-            batch.put(&key, value);
-        }
+        packer.add(&encoded, place);
         waiting += 1;
-        if waiting < BATCH {
+        // An entry stays together.
+        if waiting < BATCH || place.left > 0 {
             return Ok(());
         }
         waiting = 0;
-        to.apply(std::mem::take(&mut batch))
+        to.apply(std::mem::take(&mut packer).finish())
     })?;
-    to.apply(batch)?;
+    to.apply(packer.finish())?;
     to.sync()?;
     let found = survey(&to, was.first, |_| Ok(()))?;
     if found.count != was.count || found.holes != was.holes {

@@ -254,7 +254,7 @@ fn a_directory_has_one_owner_and_must_be_usable() {
     let (store, recovery) = opened().unwrap();
     assert!(recovery.notes.len() == 1 && store.instance_key() != key, "{:?}", recovery.notes);
     drop(store);
-    fs::write(data.join("layout"), "2\n").unwrap();
+    fs::write(data.join("layout"), "3\n").unwrap();
     assert!(opened().unwrap_err().to_string().contains("newer version"));
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
