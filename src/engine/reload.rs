@@ -75,8 +75,9 @@ impl Rules {
         counters: EngineCounters,
         shutdown: watch::Receiver<bool>,
     ) -> Result<(Self, tokio::task::JoinHandle<()>), StartError> {
-        // Watched before it is read: nothing that changes meanwhile is missed.
+        // Watched, and its stamps taken, before it is read: nothing that changes meanwhile is missed.
         let watch = Watch::new(dir);
+        let seen = stamps_of(dir).await;
         let mut loader = Loader::new(dir.to_owned(), data.to_owned(), store, clock, counters);
         let first = loader.start().await?;
         let (webhooks_sender, webhooks) = watch::channel(Arc::clone(&first.webhooks));
@@ -85,7 +86,7 @@ impl Rules {
         let shared = Arc::clone(&active);
         let running =
             Running { loader, active: shared, webhooks: webhooks_sender, asked: asked_receiver, watch, again: false };
-        let watching = tokio::spawn(running.run(shutdown));
+        let watching = tokio::spawn(running.run(seen, shutdown));
         Ok((Self { active, webhooks, asked }, watching))
     }
 
@@ -125,6 +126,11 @@ impl Rules {
     }
 }
 
+async fn stamps_of(dir: &Path) -> Stamps {
+    let dir = dir.to_owned();
+    tokio::task::spawn_blocking(move || stamps(&dir)).await.unwrap_or_default()
+}
+
 /// The loop that watches.
 struct Running {
     loader: Loader,
@@ -137,8 +143,8 @@ struct Running {
 }
 
 impl Running {
-    async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        let mut seen = self.stamps().await;
+    /// `seen`: the directory's stamps from before it was first read.
+    async fn run(mut self, mut seen: Stamps, mut shutdown: watch::Receiver<bool>) {
         loop {
             let answer = tokio::select! {
                 asked = self.asked.recv() => match asked {
@@ -172,8 +178,7 @@ impl Running {
     }
 
     async fn stamps(&self) -> Stamps {
-        let dir = self.loader.dir.clone();
-        tokio::task::spawn_blocking(move || stamps(&dir)).await.unwrap_or_default()
+        stamps_of(&self.loader.dir).await
     }
 
     /// Waits until the directory has stood still for [`QUIET`] and nobody has a file of it open for writing.
