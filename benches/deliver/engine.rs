@@ -32,7 +32,8 @@ pub(crate) fn held(data: &Path, rate: u32, exchanges: u64) {
         let store = super::shop::open(&data.join("data"), Options::default());
         let rules = data.join("rules");
         std::fs::create_dir_all(&rules).expect("a directory");
-        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules/demo")).expect("rules").flatten() {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules/demo")).expect("rules").flatten();
+        for file in files.filter(|file| file.path().is_file()) {
             std::fs::copy(file.path(), rules.join(file.file_name())).expect("a copy");
         }
         let (stop, stopping) = watch::channel(false);
