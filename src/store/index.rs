@@ -238,6 +238,7 @@ mod tests {
         assert!(!is_whole(&bytes) && !is_whole(&bytes[..7]) && !is_whole(b""));
         assert!(search(&dir.path().join("none"), 1).is_err());
     }
+
     #[test]
     fn notes_count_only_for_a_partition_that_was_seen_whole() {
         let sealed = |first, last| Sealed {

@@ -15,6 +15,8 @@ mod keys;
 mod kinds;
 mod ledger;
 mod mend;
+#[cfg(test)]
+mod noise;
 mod notices;
 mod overlay;
 mod pack;

@@ -154,6 +154,7 @@ mod tests {
     use std::ops::Bound;
 
     use super::super::disk::Disk;
+    use super::super::noise::noise;
     use super::super::scan::{Found, Walk, survey};
     use super::*;
 
@@ -172,15 +173,6 @@ mod tests {
             disk.apply(packer.finish()).unwrap();
         }
         seq
-    }
-
-    fn noise(bytes: usize) -> String {
-        let mut seed = 1u32;
-        let next = std::iter::repeat_with(move || {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            char::from(b'!' + (seed >> 25) as u8 % 89)
-        });
-        next.take(bytes).collect()
     }
 
     fn from(disk: &Disk, from: u64) -> Vec<(u64, u16)> {

@@ -212,6 +212,7 @@ fn checksum(seq: u64, whole: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::noise::noise;
     use super::*;
 
     fn there_and_back(text: &str) -> (usize, String) {
@@ -227,12 +228,7 @@ mod tests {
 
     #[test]
     fn records_come_back() {
-        let mut seed = 1u32;
-        let next = || {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            char::from(b'a' + (seed >> 24) as u8 % 26)
-        };
-        let noise: String = std::iter::repeat_with(next).take(200_000).collect();
+        let noise = noise(200_000);
         for (text, many) in [("", false), ("short", false), (&"a".repeat(100_000), false), (&noise, true)] {
             let (values, back) = there_and_back(text);
             assert_eq!(back, *text);

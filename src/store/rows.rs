@@ -117,6 +117,7 @@ fn damaged(text: &str) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::noise;
     use super::*;
     use crate::clock::Timestamp;
 
@@ -141,19 +142,10 @@ mod tests {
         known.fields.insert("small".to_owned(), "value".into());
         assert_eq!(decode::<Known>(&encode_known(1, &known).unwrap()).unwrap(), known);
         known.fields.insert("noise".to_owned(), (0..40u32).map(|at| format!("{at}{noise}{}", at * 7919)).collect());
-        known.fields.insert("random".to_owned(), pseudo_random(60_000).into());
+        known.fields.insert("random".to_owned(), noise::noise(60_000).into());
         let row = encode_known(1, &known).unwrap();
         let back: Known = decode(&row).unwrap();
         assert!(row.len() <= MAX_KNOWN_BYTES && back.trimmed && back.fields.is_empty());
         assert_eq!((back.created, back.deleted), (known.created, true));
-    }
-
-    fn pseudo_random(length: usize) -> String {
-        let mut seed = 1u32;
-        let next = std::iter::repeat_with(move || {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            char::from(b'!' + (seed >> 25) as u8 % 89)
-        });
-        next.take(length).collect()
     }
 }

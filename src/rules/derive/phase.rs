@@ -1,7 +1,7 @@
 //! When a rule's values are computed: with the match, with the visitor's next page, or with what the rule waits for.
 
 use super::evaluate::Run;
-use crate::rules::expr::{Expr, Template};
+use crate::rules::expr::{Expr, Template, names_find};
 use crate::rules::rule::SourcePath;
 
 /// Which values are computed now.
@@ -48,11 +48,9 @@ impl<'r> Run<'r, '_> {
 
     /// When a table can be copied.
     pub(super) fn stage_of_copy(&self, source: &SourcePath) -> Stage {
-        let find = source.parts.first().is_some_and(|root| root == "find");
-        let tells = |finds: &[String]| source.parts.get(1).is_none_or(|name| finds.contains(name));
         match self.page {
             _ if source.is_late() => Stage::Late,
-            Some(finds) if find && tells(finds) => Stage::Page,
+            Some(finds) if names_find(&source.parts, finds) => Stage::Page,
             _ => Stage::Match,
         }
     }

@@ -65,9 +65,7 @@ impl Expressions {
     /// of a `for_each` over them.
     pub fn is_of_page(&self, expr: Expr, finds: &[String], items: bool) -> bool {
         let reads = self.reads(expr);
-        let named = |path: &Vec<String>| {
-            path.first().is_some_and(|root| root == "find") && path.get(1).is_none_or(|name| finds.contains(name))
-        };
+        let named = |path: &Vec<String>| names_find(path, finds);
         reads.has(Root::Flash)
             || items && (reads.has(Root::Item) || reads.has(Root::Index))
             || self.source_of(expr).is_some_and(|source| source.paths.iter().any(named))
@@ -94,6 +92,11 @@ impl Expressions {
         let named = paths.filter(|path| path.first().is_some_and(|root| root == "then"));
         named.map(|path| (path.len() > 1).then(|| path[1..].to_vec())).collect()
     }
+}
+
+/// Whether a path leads to one of these finds, or to all.
+pub fn names_find(path: &[String], finds: &[String]) -> bool {
+    path.first().is_some_and(|root| root == "find") && path.get(1).is_none_or(|name| finds.contains(name))
 }
 
 /// Paths, without those that begin with another one.

@@ -34,6 +34,8 @@ mod values;
 mod wait;
 mod webhook;
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::model::glob;
 
@@ -103,7 +105,7 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
     }
     shop::vars(loader, &gathered.vars, gathered.shop);
     let (mut shop, off) = gathered.shop.map_or_else(Default::default, |entry| shop::shop(loader, entry));
-    shop.vars = std::sync::Arc::new(loader.vars.clone().into());
+    shop.vars = Arc::new(loader.vars.clone().into());
     loader.redact = shop.redact.iter().map(|name| name.to_lowercase()).collect();
     // Where TOML could not read all, [session] may stand there.
     loader.scoped.session = gathered.session.is_some() || loader.report.any_broken();
