@@ -5,18 +5,31 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::FieldPath;
 use super::fields::is_number;
-use super::{FieldPath, Fields};
 
-/// Names for which there is room from the start.
-const ROOM: usize = 64;
+/// What stands under one top name.
+#[derive(Debug)]
+pub(super) struct Branch {
+    pub(super) value: Value,
+    /// All values of names that came more than once without brackets, by the parts below the top name: the tree holds only
+    /// the last.
+    pub(super) repeats: HashMap<Vec<String>, Value>,
+}
 
-/// The tree while it grows: the top level is a map like any below.
-#[derive(Debug, Default)]
-pub(super) struct Builder {
-    top: Entries,
-    /// Some plain name came more than once.
-    repeated: bool,
+/// The branch that pairs of one top name make.
+pub(super) fn grow<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> Branch {
+    let mut node = Node::fresh();
+    let mut repeated = false;
+    for (name, value) in pairs {
+        let plain = !name.bytes().any(|byte| byte == b'[');
+        repeated |= if plain { node.set(value) } else { node.insert(FieldPath::parse(name), value) };
+    }
+    let mut repeats = HashMap::new();
+    if repeated {
+        node.repeats(&mut Vec::new(), &mut repeats);
+    }
+    Branch { value: node.finish(), repeats }
 }
 
 /// A PHP value: text, or an array, which stays a list for as long as nobody names a key.
@@ -39,53 +52,23 @@ struct Entries {
     next: Option<i64>,
 }
 
-impl Builder {
-    /// Ready for about so many pairs.
-    pub(super) fn for_pairs(pairs: usize) -> Self {
-        let items = IndexMap::with_capacity(pairs.min(ROOM));
-        Self { top: Entries { items, ..Entries::default() }, repeated: false }
-    }
-
-    /// Puts the value of a plain name in its place.
-    pub(super) fn insert_top(&mut self, name: String, value: &str) {
-        self.repeated |= self.top.at(name).set(value);
-    }
-
-    /// Puts a value in its place. False if the name is too deep; names without a place are passed over.
-    pub(super) fn insert(&mut self, path: FieldPath, value: &str) -> bool {
-        let FieldPath { parts, list } = path;
-        if parts.len() + usize::from(list) > Fields::MAX_DEPTH + 1 {
-            return false;
-        }
-        let mut parts = parts.into_iter();
-        let Some(top) = parts.next() else { return true };
-        let mut node = Some(self.top.at(top));
-        for part in parts {
-            node = if part.is_empty() { node.and_then(Node::append) } else { node.and_then(|node| node.at(part)) };
-        }
-        if list {
-            node = node.and_then(Node::append);
-        }
-        if let Some(node) = node {
-            self.repeated |= node.set(value);
-        }
-        true
-    }
-
-    /// The tree as JSON, and every list of values of a plain name that came more than once.
-    pub(super) fn finish(self) -> (Value, HashMap<Vec<String>, Value>) {
-        let mut repeats = HashMap::new();
-        if self.repeated {
-            self.top.repeats(&mut Vec::new(), &mut repeats);
-        }
-        (self.top.finish(), repeats)
-    }
-}
-
 impl Node {
     /// A place nothing has been put into yet.
     const fn fresh() -> Self {
         Self::List(Vec::new())
+    }
+
+    /// Puts a value in its place below this one. Whether there was one.
+    fn insert(&mut self, path: FieldPath, value: &str) -> bool {
+        let FieldPath { parts, list } = path;
+        let mut node = Some(self);
+        for part in parts.into_iter().skip(1) {
+            node = if part.is_empty() { node.and_then(Self::append) } else { node.and_then(|node| node.at(part)) };
+        }
+        if list {
+            node = node.and_then(Self::append);
+        }
+        node.is_some_and(|node| node.set(value))
     }
 
     /// The element `key`; text gives way to an array, a list becomes a map.

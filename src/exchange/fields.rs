@@ -1,25 +1,34 @@
 //! Query, urlencoded and multipart fields as one tree, read as PHP does.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use serde_json::{Map, Value};
+use indexmap::IndexMap;
+use serde_json::Value;
 
 use super::Damage;
-use super::field_tree::Builder;
+use super::field_tree::{Branch, grow};
 
-/// Fields of a query or form: the ordered flat list as sent, and the tree PHP would make of it. A clone shares them.
-#[derive(Clone, Debug)]
+/// Fields of a query or form: the ordered flat list as sent, and the tree PHP would make of it, each branch of which grows
+/// when it is first asked for. A clone shares them.
+#[derive(Clone, Debug, Default)]
 pub struct Fields(Arc<Kept>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Kept {
     pairs: Vec<(String, String)>,
-    tree: Value,
-    /// All values of names that came more than once without brackets: the tree holds only the last.
-    repeats: HashMap<Vec<String>, Value>,
+    /// By top name, in the order in which these first came.
+    tops: IndexMap<String, Top>,
+    tree: OnceLock<Value>,
     damage: Option<Damage>,
+}
+
+/// The pairs that share a top name, by their places.
+#[derive(Debug)]
+struct Top {
+    first: usize,
+    more: Vec<usize>,
+    branch: OnceLock<Branch>,
 }
 
 /// A field's name as on the wire, taken apart: `product_description[1][name]`, `selected[]`.
@@ -36,54 +45,62 @@ impl FieldPath {
     /// Takes a name apart the way PHP does (`.` and space in the top name become `_`): a bracket that never closes belongs
     /// to the top name (as `_`), text behind a closing bracket is dropped, and so is a name that starts with a bracket.
     pub fn parse(name: &str) -> Self {
-        let name = name.trim_start_matches(' ');
-        let name = name.split('\0').next().unwrap_or_default();
-        let (top, mut rest) = name.split_at(name.find('[').unwrap_or(name.len()));
-        if top.is_empty() {
-            return Self { parts: Vec::new(), list: false };
-        }
-        let mut path = Self { parts: vec![variable(top)], list: false };
+        let Some((top, mut rest)) = split_top(name) else { return Self { parts: Vec::new(), list: false } };
+        let mut path = Self { parts: vec![top.into_owned()], list: false };
         // One more than allowed is enough to be refused by the tree.
         while path.parts.len() <= Fields::MAX_DEPTH + 1 {
-            let Some(inner) = rest.strip_prefix('[') else { break };
-            // PHP skips one blank before it looks for the closing bracket: `[ ]` is `[]`.
-            let blank = usize::from(inner.starts_with(|first: char| first.is_ascii_whitespace()));
-            let Some(close) = inner.get(blank..).and_then(|from| from.find(']')) else {
-                if path.parts.len() == 1 && !path.list {
-                    path.parts = vec![variable(name)];
-                }
-                break;
-            };
+            let Some((key, behind)) = bracket(rest) else { break };
             if path.list {
                 path.parts.push(String::new());
             }
-            path.list = close == 0;
-            let (key, closing) = inner.split_at(blank + close);
+            path.list = key.is_empty();
             if !path.list {
                 path.parts.push(key.to_owned());
             }
-            rest = closing.get(1..).unwrap_or_default();
+            rest = behind;
         }
         path
     }
+
+    /// Whether the tree takes a name with so many parts.
+    pub(super) fn is_shallow(&self) -> bool {
+        self.parts.len() + usize::from(self.list) <= Fields::MAX_DEPTH + 1
+    }
 }
 
-/// Whether a name is one part and no more, which most are.
-fn is_plain(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with(' ') && !name.bytes().any(|byte| matches!(byte, b'[' | 0))
+/// The top name as PHP spells it, and the brackets behind it; nothing where PHP ignores the name.
+fn split_top(name: &str) -> Option<(Cow<'_, str>, &str)> {
+    let name = name.trim_start_matches(' ');
+    let name = name.split('\0').next().unwrap_or_default();
+    let (top, rest) = name.split_at(name.find('[').unwrap_or(name.len()));
+    if top.is_empty() {
+        None
+    } else if rest.is_empty() || bracket(rest).is_some() {
+        Some((variable(top), rest))
+    } else {
+        Some((variable(name), ""))
+    }
+}
+
+/// The key in the bracket that a text starts with, empty for `[]`, and what stands behind it.
+fn bracket(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('[')?;
+    // PHP skips one blank before it looks for the closing bracket: `[ ]` is `[]`.
+    let blank = usize::from(inner.starts_with(|first: char| first.is_ascii_whitespace()));
+    let close = inner.get(blank..)?.find(']')?;
+    let (key, closing) = inner.split_at(blank + close);
+    Some((if close == 0 { "" } else { key }, closing.get(1..).unwrap_or_default()))
 }
 
 /// A top name as PHP spells it: it cannot hold a dot, a blank or an opening bracket.
-fn variable(name: &str) -> String {
+fn variable(name: &str) -> Cow<'_, str> {
     let odd = |byte: u8| matches!(byte, b'.' | b' ' | b'[');
-    if name.bytes().any(odd) { name.replace(['.', ' ', '['], "_") } else { name.to_owned() }
+    if name.bytes().any(odd) { name.replace(['.', ' ', '['], "_").into() } else { name.into() }
 }
 
-impl Default for Fields {
-    fn default() -> Self {
-        let (pairs, tree, repeats) = (Vec::new(), Value::Object(Map::new()), HashMap::new());
-        Self(Arc::new(Kept { pairs, tree, repeats, damage: None }))
-    }
+/// Whether a name has too many brackets for the tree.
+fn is_deep(name: &str) -> bool {
+    name.bytes().filter(|byte| *byte == b'[').count() > Fields::MAX_DEPTH && !FieldPath::parse(name).is_shallow()
 }
 
 impl Fields {
@@ -95,24 +112,30 @@ impl Fields {
     /// Bytes of one field's name; a pair with a longer one is left out.
     pub const MAX_NAME: usize = 1_024;
 
-    /// Builds the tree from pairs in order. `damage` tells that pairs may be missing; more than [`Self::MAX_PAIRS`] pairs, or a
-    /// name beyond [`Self::MAX_NAME`] or [`Self::MAX_DEPTH`], is damage too: [`Damage::TooLarge`], with the first ones kept.
+    /// Takes pairs in order. `damage` tells that pairs may be missing; more than [`Self::MAX_PAIRS`] pairs, or a name beyond
+    /// [`Self::MAX_NAME`] or [`Self::MAX_DEPTH`], is damage too: [`Damage::TooLarge`], with the first ones kept.
     pub fn from_pairs(mut pairs: Vec<(String, String)>, damage: Option<Damage>) -> Self {
         let sent = pairs.len();
         pairs.retain(|(name, _)| name.len() <= Fields::MAX_NAME);
         pairs.truncate(Fields::MAX_PAIRS);
         let mut complete = pairs.len() == sent;
-        let mut builder = Builder::for_pairs(pairs.len());
-        for (name, value) in &pairs {
-            if is_plain(name) {
-                builder.insert_top(variable(name), value);
-            } else {
-                complete &= builder.insert(FieldPath::parse(name), value);
+        let mut tops: IndexMap<String, Top> = IndexMap::with_capacity(pairs.len().min(ROOM));
+        for (at, (name, _)) in pairs.iter().enumerate() {
+            if is_deep(name) {
+                complete = false;
+                continue;
+            }
+            let Some((top, _)) = split_top(name) else { continue };
+            match tops.get_mut(&*top) {
+                Some(known) => known.more.push(at),
+                None => {
+                    let new = Top { first: at, more: Vec::new(), branch: OnceLock::new() };
+                    tops.insert(top.into_owned(), new);
+                }
             }
         }
-        let (tree, repeats) = builder.finish();
         let damage = damage.or((!complete).then_some(Damage::TooLarge));
-        Self(Arc::new(Kept { pairs, tree, repeats, damage }))
+        Self(Arc::new(Kept { pairs, tops, tree: OnceLock::new(), damage }))
     }
 
     /// The pairs as sent.
@@ -120,19 +143,36 @@ impl Fields {
         &self.0.pairs
     }
 
+    /// The names at the top of the tree, in order.
+    pub fn tops(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.tops.keys().map(String::as_str)
+    }
+
+    /// Whether the tree has this name at the top.
+    pub fn has_top(&self, name: &str) -> bool {
+        self.0.tops.contains_key(name)
+    }
+
+    /// What stands at the top of the tree under a name.
+    pub fn top(&self, name: &str) -> Option<&Value> {
+        self.branch(name).map(|branch| &branch.value)
+    }
+
     /// The tree: an object of strings, objects (numbered keys too) and arrays (`x[]`).
     pub fn tree(&self) -> &Value {
-        &self.0.tree
+        let whole = || self.tops().filter_map(|name| Some((name.to_owned(), self.top(name)?.clone()))).collect();
+        self.0.tree.get_or_init(|| Value::Object(whole()))
     }
 
     /// What stands at a path; for one that ends in `[]` always an array (empty if nothing is there), whether the values
     /// came with brackets, with keys, or under one plain name repeated.
     pub fn get(&self, path: &FieldPath) -> Option<Cow<'_, Value>> {
-        let found = if path.parts.is_empty() { None } else { lookup(&self.0.tree, &path.parts) };
+        let branch = path.parts.first().and_then(|top| self.branch(top));
+        let found = branch.and_then(|branch| lookup(&branch.value, path.parts.get(1..)?));
         if !path.list {
             return found;
         }
-        if let Some(all) = self.0.repeats.get(&path.parts) {
+        if let Some(all) = branch.and_then(|branch| branch.repeats.get(path.parts.get(1..)?)) {
             return Some(Cow::Borrowed(all));
         }
         Some(match found {
@@ -145,11 +185,20 @@ impl Fields {
         })
     }
 
+    fn branch(&self, name: &str) -> Option<&Branch> {
+        let top = self.0.tops.get(name)?;
+        let pairs = || std::iter::once(&top.first).chain(&top.more).filter_map(|at| self.0.pairs.get(*at));
+        Some(top.branch.get_or_init(|| grow(pairs())))
+    }
+
     /// Why fields may be missing.
     pub fn damage(&self) -> Option<Damage> {
         self.0.damage
     }
 }
+
+/// Top names for which there is room from the start.
+const ROOM: usize = 64;
 
 /// Whether PHP takes a key for a number: digits without leading zeros.
 pub(super) fn is_number(key: &str) -> bool {

@@ -49,6 +49,14 @@ impl Held {
         }
     }
 
+    /// What is one step below the top.
+    fn below(&self, step: &Step) -> Option<&Json> {
+        match (self, step) {
+            (Self::Fields(fields), Step::Key(key)) => fields.top(key),
+            _ => step.of(self.json()),
+        }
+    }
+
     /// All of it as a value.
     pub(super) fn value(&self) -> Value {
         self.convert(self.json(), &|| None)
@@ -75,11 +83,19 @@ impl Place {
     }
 
     /// What stands there; as deep as the JSON.
-    fn of<'a>(&self, top: &'a Json) -> Option<&'a Json> {
-        let above = self.above.as_ref().map_or(Some(top), |above| above.of(top))?;
-        match &self.step {
-            Step::Key(key) => above.get(&**key),
-            Step::At(at) => above.get(at),
+    fn of<'a>(&self, held: &'a Held) -> Option<&'a Json> {
+        match &self.above {
+            Some(above) => self.step.of(above.of(held)?),
+            None => held.below(&self.step),
+        }
+    }
+}
+
+impl Step {
+    fn of<'a>(&self, above: &'a Json) -> Option<&'a Json> {
+        match self {
+            Self::Key(key) => above.get(&**key),
+            Self::At(at) => above.get(at),
         }
     }
 }
@@ -97,13 +113,15 @@ impl Tree {
 
     /// The JSON.
     pub(super) fn json(&self) -> Option<&Json> {
-        let top = self.held.json();
-        self.place.as_ref().map_or(Some(top), |place| place.of(top))
+        self.place.as_ref().map_or_else(|| Some(self.held.json()), |place| place.of(&self.held))
     }
 
     /// What stands at a key.
     pub(super) fn get(&self, key: &str) -> Option<Value> {
-        let found = self.json()?.get(key)?;
+        let found = match (&self.held, &self.place) {
+            (Held::Fields(fields), None) => fields.top(key)?,
+            _ => self.json()?.get(key)?,
+        };
         if !matches!(found, Json::Object(_) | Json::Array(_)) {
             return Some(from_json(found));
         }

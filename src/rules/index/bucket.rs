@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use crate::exchange::{FieldPath, Reading};
 
-use super::super::matching::texts_at;
 use super::super::rule::{Condition, EventRule, Subject};
-use super::by_field::{ByField, Wanted, rarest};
+use super::by_field::{ByField, Had, Wanted, rarest};
 
 /// The rules at one end of the tree for one method.
 #[derive(Debug, Default)]
@@ -70,8 +69,8 @@ impl Bucket {
         if query.damage().is_some() {
             // A field may be among those that were left out: none can be ruled out by its absence.
             found.extend(self.query.all());
-        } else if let Some(tree) = query.tree().as_object() {
-            self.query.find(tree, |path| texts_at(query, path), |rule| found.push(rule));
+        } else {
+            self.query.find(Had::Fields(query), |rule| found.push(rule));
         }
     }
 }

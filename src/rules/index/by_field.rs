@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::exchange::FieldPath;
+use crate::exchange::{FieldPath, Fields};
 
+use super::super::matching::{json_texts, texts_at};
 use super::super::rule::{Condition, Matcher, Op};
 
 /// What a field must be, as far as an index can say.
@@ -55,6 +56,45 @@ pub(super) fn rarest<T>(choices: impl IntoIterator<Item = T>, crowd: impl Fn(&T)
     best.map(|(_, choice)| choice)
 }
 
+/// The fields of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Had<'t> {
+    /// Of a query or form.
+    Fields(&'t Fields),
+    /// Of JSON.
+    Json(&'t Map<String, Value>),
+}
+
+impl<'t> Had<'t> {
+    fn len(self) -> usize {
+        match self {
+            Self::Fields(fields) => fields.tops().len(),
+            Self::Json(tree) => tree.len(),
+        }
+    }
+
+    fn tops(self) -> Vec<&'t str> {
+        match self {
+            Self::Fields(fields) => fields.tops().collect(),
+            Self::Json(tree) => tree.keys().map(String::as_str).collect(),
+        }
+    }
+
+    fn has(self, top: &str) -> bool {
+        match self {
+            Self::Fields(fields) => fields.has_top(top),
+            Self::Json(tree) => tree.contains_key(top),
+        }
+    }
+
+    fn texts(self, path: &FieldPath) -> Vec<String> {
+        match self {
+            Self::Fields(fields) => texts_at(fields, path),
+            Self::Json(tree) => json_texts(tree, &path.parts),
+        }
+    }
+}
+
 /// Rules by field.
 #[derive(Debug, Default)]
 pub(super) struct ByField {
@@ -91,23 +131,18 @@ impl ByField {
         self.tops.is_empty()
     }
 
-    /// The rules whose field stands in a tree of fields; `texts` gives the texts at a path of it.
-    pub(super) fn find(
-        &self,
-        tree: &Map<String, Value>,
-        texts: impl Fn(&FieldPath) -> Vec<String>,
-        mut found: impl FnMut(u32),
-    ) {
+    /// The rules whose field an exchange has.
+    pub(super) fn find(&self, had: Had<'_>, mut found: impl FnMut(u32)) {
         // Whichever is shorter leads.
-        let fields: Vec<&Field> = if tree.len() < self.tops.len() {
-            tree.keys().filter_map(|name| self.tops.get(name)).flatten().collect()
+        let fields: Vec<&Field> = if had.len() < self.tops.len() {
+            had.tops().into_iter().filter_map(|name| self.tops.get(name)).flatten().collect()
         } else {
-            self.tops.iter().filter(|(name, _)| tree.contains_key(*name)).flat_map(|(_, fields)| fields).collect()
+            self.tops.iter().filter(|(name, _)| had.has(name)).flat_map(|(_, fields)| fields).collect()
         };
         for field in fields {
             field.there.iter().copied().for_each(&mut found);
             if !field.values.is_empty() {
-                let rules = texts(&field.path).into_iter().filter_map(|text| field.values.get(&text));
+                let rules = had.texts(&field.path).into_iter().filter_map(|text| field.values.get(&text));
                 rules.flatten().copied().for_each(&mut found);
             }
         }

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::exchange::{FieldPath, Part};
 
-use super::super::matching::{Sight, json_texts, texts_at};
+use super::super::matching::Sight;
 use super::super::rule::{Condition, EventRule, Subject};
-use super::by_field::{ByField, Wanted, rarest};
+use super::by_field::{ByField, Had, Wanted, rarest};
 
 /// Rules by that without which they cannot match.
 #[derive(Debug, Default)]
@@ -73,18 +73,14 @@ impl Gates {
         };
         if !self.form.is_empty() {
             match sight.reading.form() {
-                Part::Is(form) if form.damage().is_none() => {
-                    if let Some(tree) = form.tree().as_object() {
-                        self.form.find(tree, |path| texts_at(form, path), &mut pass);
-                    }
-                }
+                Part::Is(form) if form.damage().is_none() => self.form.find(Had::Fields(form), &mut pass),
                 Part::NotThis => {}
                 Part::Is(_) | Part::Damaged(_) => self.form.all().for_each(&mut pass),
             }
         }
         if !self.json.is_empty() {
             match sight.reading.json() {
-                Part::Is(Value::Object(tree)) => self.json.find(tree, |path| json_texts(tree, &path.parts), &mut pass),
+                Part::Is(Value::Object(tree)) => self.json.find(Had::Json(tree), &mut pass),
                 // Below a list the first key of a path is a number.
                 Part::Is(_) | Part::Damaged(_) => self.json.all().for_each(&mut pass),
                 Part::NotThis => {}
