@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{Request, Response};
-use shopbell::exchange::{CapturedBody, End, Exchange, Reading, RequestHead, ResponseHead, Timestamp};
+use shopbell::exchange::{CapturedBody, End, Exchange, RequestHead, ResponseHead, Timestamp};
 use shopbell::rules::{Derived, MemoryState, OpenWaits, Ruleset, SourceFile, load};
 use tokio::time::Instant;
 
@@ -38,7 +38,7 @@ impl Run {
         let response = exchange.response.as_ref().expect("an answer");
         ruleset.narrow(&mut candidates, &exchange.request, response);
         let now = exchange.at;
-        let reading = Reading::new(exchange, ruleset.read_options(None));
+        let reading = candidates.reading(exchange, ruleset.read_options(None));
         let matched = ruleset.matches(&reading, &candidates);
         ruleset.derive(&reading, &matched, &MemoryState::default(), now)
     }

@@ -305,7 +305,7 @@ async fn dispatch(
 
 fn evaluate(observed: Observed, learnt: Option<&'static Encoding>, persisted: &PersistedDocuments) -> Evaluated {
     let Observed { ticket: Ticket { active, candidates, .. }, exchange, release } = observed;
-    let reading = Reading::new(exchange, active.ruleset.read_options(learnt)).with_persisted(persisted);
+    let reading = candidates.reading(exchange, active.ruleset.read_options(learnt)).with_persisted(persisted);
     let matched =
         if candidates.rules.is_empty() { Matched::default() } else { active.ruleset.matches(&reading, &candidates) };
     tracing::trace!(target: "shopbell::step", "evaluated");

@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::FieldPath;
-use super::fields::is_number;
+use super::fields::{is_number, split};
 
 /// What stands under one top name.
 #[derive(Debug)]
@@ -22,8 +20,9 @@ pub(super) fn grow<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> Bra
     let mut node = Node::fresh();
     let mut repeated = false;
     for (name, value) in pairs {
-        let plain = !name.bytes().any(|byte| byte == b'[');
-        repeated |= if plain { node.set(value) } else { node.insert(FieldPath::parse(name), value) };
+        let keys = split(name).map(|(_, keys)| keys);
+        let place = keys.into_iter().flatten().try_fold(&mut node, Node::below);
+        repeated |= place.is_some_and(|place| place.set(value));
     }
     let mut repeats = HashMap::new();
     if repeated {
@@ -44,10 +43,15 @@ enum Node {
     Map(Box<Entries>),
 }
 
+/// Entries of a map that are looked through rather than looked up.
+const FEW: usize = 16;
+
 /// An ordered map.
 #[derive(Debug, Default)]
 struct Entries {
-    items: IndexMap<String, Node>,
+    items: Vec<(String, Node)>,
+    /// Where each key stands, once there are more than [`FEW`].
+    places: HashMap<String, usize>,
     /// The number `[]` takes next: the highest so far and one. `None`: there is no higher.
     next: Option<i64>,
 }
@@ -58,21 +62,13 @@ impl Node {
         Self::List(Vec::new())
     }
 
-    /// Puts a value in its place below this one. Whether there was one.
-    fn insert(&mut self, path: FieldPath, value: &str) -> bool {
-        let FieldPath { parts, list } = path;
-        let mut node = Some(self);
-        for part in parts.into_iter().skip(1) {
-            node = if part.is_empty() { node.and_then(Self::append) } else { node.and_then(|node| node.at(part)) };
-        }
-        if list {
-            node = node.and_then(Self::append);
-        }
-        node.is_some_and(|node| node.set(value))
+    /// What a bracket leads to: the element `key`, or with none a new one.
+    fn below<'a>(&'a mut self, key: &str) -> Option<&'a mut Self> {
+        if key.is_empty() { self.append() } else { self.at(key) }
     }
 
     /// The element `key`; text gives way to an array, a list becomes a map.
-    fn at(&mut self, key: String) -> Option<&mut Self> {
+    fn at(&mut self, key: &str) -> Option<&mut Self> {
         Some(self.become_map()?.at(key))
     }
 
@@ -88,7 +84,7 @@ impl Node {
             }
             Self::Map(entries) => {
                 let number = entries.next?;
-                Some(entries.at(number.to_string()))
+                Some(entries.at(&number.to_string()))
             }
             Self::Text { .. } => None,
         }
@@ -100,7 +96,7 @@ impl Node {
             Self::List(list) => {
                 let mut entries = Box::new(Entries::new());
                 for (number, node) in std::mem::take(list).into_iter().enumerate() {
-                    *entries.at(number.to_string()) = node;
+                    *entries.at(&number.to_string()) = node;
                 }
                 *self = Self::Map(entries);
             }
@@ -147,15 +143,32 @@ impl Entries {
         Self { next: Some(0), ..Self::default() }
     }
 
-    fn at(&mut self, key: String) -> &mut Node {
+    fn at(&mut self, key: &str) -> &mut Node {
+        let known = if self.places.is_empty() {
+            self.items.iter().position(|(own, _)| own == key)
+        } else {
+            self.places.get(key).copied()
+        };
+        let at = known.unwrap_or_else(|| self.push(key));
+        &mut self.items[at].1
+    }
+
+    /// A new entry, and where it stands.
+    fn push(&mut self, key: &str) -> usize {
         // Keys that PHP takes for integers move the next number on.
-        let number = if is_number(&key) { key.parse::<i64>().ok() } else { None };
+        let number = if is_number(key) { key.parse::<i64>().ok() } else { None };
         if let (Some(number), Some(next)) = (number, self.next)
             && number >= next
         {
             self.next = number.checked_add(1);
         }
-        self.items.entry(key).or_insert_with(Node::fresh)
+        let at = self.items.len();
+        self.items.push((key.to_owned(), Node::fresh()));
+        if at >= FEW {
+            let (items, had) = (self.items.iter().enumerate(), self.places.len());
+            self.places.extend(items.skip(had).map(|(at, (key, _))| (key.clone(), at)));
+        }
+        at
     }
 
     fn repeats<'a>(&'a self, path: &mut Vec<&'a str>, repeats: &mut HashMap<Vec<String>, Value>) {

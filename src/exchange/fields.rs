@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
+use indexmap::map::Entry;
 use serde_json::Value;
 
 use super::Damage;
@@ -45,11 +46,10 @@ impl FieldPath {
     /// Takes a name apart the way PHP does (`.` and space in the top name become `_`): a bracket that never closes belongs
     /// to the top name (as `_`), text behind a closing bracket is dropped, and so is a name that starts with a bracket.
     pub fn parse(name: &str) -> Self {
-        let Some((top, mut rest)) = split_top(name) else { return Self { parts: Vec::new(), list: false } };
+        let Some((top, keys)) = split(name) else { return Self { parts: Vec::new(), list: false } };
         let mut path = Self { parts: vec![top.into_owned()], list: false };
         // One more than allowed is enough to be refused by the tree.
-        while path.parts.len() <= Fields::MAX_DEPTH + 1 {
-            let Some((key, behind)) = bracket(rest) else { break };
+        for key in keys.take(Fields::MAX_DEPTH + 2) {
             if path.list {
                 path.parts.push(String::new());
             }
@@ -57,7 +57,6 @@ impl FieldPath {
             if !path.list {
                 path.parts.push(key.to_owned());
             }
-            rest = behind;
         }
         path
     }
@@ -68,34 +67,49 @@ impl FieldPath {
     }
 }
 
-/// The top name as PHP spells it, and the brackets behind it; nothing where PHP ignores the name.
-fn split_top(name: &str) -> Option<(Cow<'_, str>, &str)> {
+/// The top name as PHP spells it, and the keys in the brackets behind it, empty for `[]`; nothing where PHP ignores the name.
+pub(super) fn split(name: &str) -> Option<(Cow<'_, str>, Keys<'_>)> {
+    if !name.is_empty() && !name.bytes().any(is_odd) {
+        return Some((Cow::Borrowed(name), Keys("")));
+    }
     let name = name.trim_start_matches(' ');
     let name = name.split('\0').next().unwrap_or_default();
-    let (top, rest) = name.split_at(name.find('[').unwrap_or(name.len()));
+    let (top, brackets) = name.split_at(name.find('[').unwrap_or(name.len()));
     if top.is_empty() {
         None
-    } else if rest.is_empty() || bracket(rest).is_some() {
-        Some((variable(top), rest))
+    } else if brackets.is_empty() || Keys(brackets).next().is_some() {
+        Some((variable(top), Keys(brackets)))
     } else {
-        Some((variable(name), ""))
+        Some((variable(name), Keys("")))
     }
 }
 
-/// The key in the bracket that a text starts with, empty for `[]`, and what stands behind it.
-fn bracket(text: &str) -> Option<(&str, &str)> {
-    let inner = text.strip_prefix('[')?;
-    // PHP skips one blank before it looks for the closing bracket: `[ ]` is `[]`.
-    let blank = usize::from(inner.starts_with(|first: char| first.is_ascii_whitespace()));
-    let close = inner.get(blank..)?.find(']')?;
-    let (key, closing) = inner.split_at(blank + close);
-    Some((if close == 0 { "" } else { key }, closing.get(1..).unwrap_or_default()))
+/// The keys of brackets that follow each other, up to the first that is none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keys<'a>(&'a str);
+
+impl<'a> Iterator for Keys<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let inner = self.0.strip_prefix('[')?;
+        // PHP skips one blank before it looks for the closing bracket: `[ ]` is `[]`.
+        let blank = usize::from(inner.starts_with(|first: char| first.is_ascii_whitespace()));
+        let close = inner.get(blank..)?.find(']')?;
+        let (key, closing) = inner.split_at(blank + close);
+        self.0 = closing.get(1..).unwrap_or_default();
+        Some(if close == 0 { "" } else { key })
+    }
+}
+
+/// What a top name cannot hold, and what ends it.
+fn is_odd(byte: u8) -> bool {
+    matches!(byte, b'.' | b' ' | b'[' | 0)
 }
 
 /// A top name as PHP spells it: it cannot hold a dot, a blank or an opening bracket.
 fn variable(name: &str) -> Cow<'_, str> {
-    let odd = |byte: u8| matches!(byte, b'.' | b' ' | b'[');
-    if name.bytes().any(odd) { name.replace(['.', ' ', '['], "_").into() } else { name.into() }
+    if name.bytes().any(is_odd) { name.replace(['.', ' ', '['], "_").into() } else { name.into() }
 }
 
 /// Whether a name has too many brackets for the tree.
@@ -125,13 +139,15 @@ impl Fields {
                 complete = false;
                 continue;
             }
-            let Some((top, _)) = split_top(name) else { continue };
-            match tops.get_mut(&*top) {
-                Some(known) => known.more.push(at),
-                None => {
-                    let new = Top { first: at, more: Vec::new(), branch: OnceLock::new() };
-                    tops.insert(top.into_owned(), new);
-                }
+            let Some((top, _)) = split(name) else { continue };
+            match tops.last_mut() {
+                Some((known, last)) if *known == top => last.more.push(at),
+                _ => match tops.entry(top.into_owned()) {
+                    Entry::Occupied(mut known) => known.get_mut().more.push(at),
+                    Entry::Vacant(new) => {
+                        new.insert(Top { first: at, more: Vec::new(), branch: OnceLock::new() });
+                    }
+                },
             }
         }
         let damage = damage.or((!complete).then_some(Damage::TooLarge));

@@ -38,7 +38,7 @@ pub use head::{RequestHead, ResponseHead};
 pub use html::{Node, Page, Selector};
 pub use lines::{RecordedLine, parse_line, to_line};
 pub use multipart::FilePartSkipper;
-pub use reading::{ReadOptions, Reading};
+pub use reading::{HeadViews, ReadOptions, Reading};
 pub use url::{Url, decode_segment};
 pub use urlencoded::read_query;
 pub use xml::{Xml, XmlPath};

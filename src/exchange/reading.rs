@@ -33,29 +33,62 @@ impl Default for ReadOptions {
 pub struct Reading {
     exchange: Exchange,
     options: ReadOptions,
+    heads: HeadViews,
     views: Views,
     pub(super) documents: Documents,
 }
 
-/// What has been computed so far.
-#[derive(Debug, Default)]
-struct Views {
+/// What has been computed of an exchange's heads so far. A clone shares it: so who looks at an exchange while it goes on reads
+/// each head once.
+#[derive(Clone, Debug)]
+pub struct HeadViews(Arc<Heads>);
+
+#[derive(Debug)]
+struct Heads {
+    /// What they were read in.
+    charset: &'static Encoding,
     query: OnceLock<Fields>,
-    request_body: OnceLock<Decoded>,
-    form: OnceLock<Part<Fields>>,
-    json: OnceLock<Part<Arc<Value>>>,
     cookies: OnceLock<Vec<(String, String)>>,
     referer: OnceLock<Option<Url>>,
     location: OnceLock<Option<Url>>,
+}
+
+/// What else has been computed so far: of its bodies, and what depends on when it was.
+#[derive(Debug, Default)]
+struct Views {
+    request_body: OnceLock<Decoded>,
+    form: OnceLock<Part<Fields>>,
+    json: OnceLock<Part<Arc<Value>>>,
     response_cookies: OnceLock<Vec<(String, String)>>,
     response_text: OnceLock<(String, Option<Damage>)>,
     response_json: OnceLock<Part<Arc<Value>>>,
 }
 
+impl HeadViews {
+    fn new(charset: &'static Encoding) -> Self {
+        let (query, cookies) = (OnceLock::new(), OnceLock::new());
+        let (referer, location) = (OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Heads { charset, query, cookies, referer, location }))
+    }
+}
+
 impl Reading {
     /// Wraps an exchange; nothing is decoded yet.
     pub fn new(exchange: Exchange, options: ReadOptions) -> Self {
-        Self { exchange, options, views: Views::default(), documents: Documents::default() }
+        let heads = HeadViews::new(options.charset);
+        Self { exchange, options, heads, views: Views::default(), documents: Documents::default() }
+    }
+
+    /// The same exchange, of which more may have come since `earlier` was taken from a reading of it: what was read of its
+    /// heads then is not read again, unless it is to be read in another charset now.
+    #[must_use]
+    pub fn after(self, earlier: &HeadViews) -> Self {
+        if earlier.0.charset == self.options.charset { Self { heads: earlier.clone(), ..self } } else { self }
+    }
+
+    /// What is read of its heads, for [`Reading::after`].
+    pub fn heads(&self) -> HeadViews {
+        self.heads.clone()
     }
 
     /// The exchange itself.
@@ -75,7 +108,7 @@ impl Reading {
 
     /// The query's fields.
     pub fn query(&self) -> &Fields {
-        self.views.query.get_or_init(|| read_query(self.exchange.request.query(), self.options.charset))
+        self.heads.0.query.get_or_init(|| read_query(self.exchange.request.query(), self.options.charset))
     }
 
     /// The request body as form fields (urlencoded or multipart, by its label). A form whose end is missing is one still,
@@ -109,17 +142,17 @@ impl Reading {
 
     /// Request cookies in order, values percent-decoded.
     pub fn cookies(&self) -> &[(String, String)] {
-        self.views.cookies.get_or_init(|| request_cookies(self.headers(), self.options.charset))
+        self.heads.0.cookies.get_or_init(|| request_cookies(self.headers(), self.options.charset))
     }
 
     /// The `Referer`, taken apart.
     pub fn referer(&self) -> Option<&Url> {
-        self.views.referer.get_or_init(|| self.read_url(self.headers(), &header::REFERER)).as_ref()
+        self.heads.0.referer.get_or_init(|| self.read_url(self.headers(), &header::REFERER)).as_ref()
     }
 
     /// The response's `Location`, resolved and taken apart.
     pub fn location(&self) -> Option<&Url> {
-        self.views.location.get_or_init(|| self.read_url(self.response_headers(), &header::LOCATION)).as_ref()
+        self.heads.0.location.get_or_init(|| self.read_url(self.response_headers(), &header::LOCATION)).as_ref()
     }
 
     /// Response headers; empty if no response came.

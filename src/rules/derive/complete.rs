@@ -204,7 +204,7 @@ impl Ruleset {
             rule.stateful.kind == kind && rule.name == pending.rule && rule.stateful.decides
         });
         let rules = learns.chain(trigger.map(|(number, _)| number)).collect();
-        let mut candidates = Candidates { rules };
+        let mut candidates = Candidates::of(rules);
         let need = exchange.response.as_ref().map(|head| self.narrow(&mut candidates, &exchange.request, head));
         let matched = match need {
             Some(Need::Head | Need::Body) => self.matches(answer, &candidates),

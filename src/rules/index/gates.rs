@@ -131,7 +131,6 @@ mod tests {
 
     use http::Request;
 
-    use super::super::Candidates;
     use super::Sight;
     use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead, Timestamp};
     use crate::rules::{SourceFile, load};
@@ -157,7 +156,7 @@ mod tests {
             let exchange =
                 Exchange { at, request, request_body: body, response: None, response_body, end: End::Complete };
             let reading = Reading::new(exchange, ReadOptions::default());
-            rules.index.past_gates(&Sight::new(&reading, None), &Candidates { rules: candidates.rules.clone() })
+            rules.index.past_gates(&Sight::new(&reading, None), &candidates)
         };
         assert_eq!(past(CapturedBody::whole("kind=same&action=do-7")), [7]);
         assert_eq!(past(CapturedBody::whole("kind=same")), [0_u32; 0]);

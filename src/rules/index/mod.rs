@@ -10,7 +10,9 @@ mod trie;
 
 use http::Method;
 
-use crate::exchange::{CapturedBody, End, Exchange, ReadOptions, Reading, RequestHead, ResponseHead, Timestamp};
+use crate::exchange::{
+    CapturedBody, End, Exchange, HeadViews, ReadOptions, Reading, RequestHead, ResponseHead, Timestamp,
+};
 
 use super::expr::Expressions;
 use super::matching::{Sight, Stage, Truth, decide, table};
@@ -34,11 +36,26 @@ pub struct Index {
     first_wait: u32,
 }
 
-/// Rules that may still match an exchange: indexes into [`Ruleset::events`], ascending.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Rules that may still match an exchange.
+#[derive(Clone, Debug, Default)]
 pub struct Candidates {
-    /// Indexes into [`Ruleset::events`].
+    /// Indexes into [`Ruleset::events`], ascending.
     pub rules: Vec<u32>,
+    /// What was read of the exchange's heads to find them.
+    heads: Option<HeadViews>,
+}
+
+impl Candidates {
+    /// These rules, of an exchange nothing of which was read.
+    pub fn of(rules: Vec<u32>) -> Self {
+        Self { rules, heads: None }
+    }
+
+    /// An exchange as read for them, with its bodies.
+    pub fn reading(&self, exchange: Exchange, options: ReadOptions) -> Reading {
+        let reading = Reading::new(exchange, options);
+        if let Some(heads) = &self.heads { reading.after(heads) } else { reading }
+    }
 }
 
 /// What the candidates still need to see.
@@ -110,7 +127,10 @@ impl Ruleset {
         let status = response.status.as_u16();
         let fits = |rule: u32| self.events.get(rule as usize).is_some_and(|event| event.status.contains(status));
         if candidates.rules.iter().any(|rule| self.index.needs(*rule).head) {
-            let reading = self.reading_of(request, Some(response));
+            let mut reading = self.reading_of(request, Some(response));
+            if let Some(heads) = &candidates.heads {
+                reading = reading.after(heads);
+            }
             let rules = std::mem::take(&mut candidates.rules);
             // The status is among what is decided.
             *candidates = self.left(rules, &reading, Stage::Head).unwrap_or_default();
@@ -166,7 +186,7 @@ impl Ruleset {
             event.is_some_and(|event| decide(event, sight.scene_of(stage, event)).0 != Truth::Fails)
         };
         self.index.alike.retain(&mut rules, stays);
-        (!rules.is_empty()).then_some(Candidates { rules })
+        (!rules.is_empty()).then_some(Candidates { rules, heads: Some(reading.heads()) })
     }
 
     /// Heads as a reading, so that one code decides conditions early and late.

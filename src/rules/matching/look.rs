@@ -60,10 +60,10 @@ impl Subject {
     pub(in super::super) fn stage(&self) -> Stage {
         match self {
             Self::Host | Self::Query(_) | Self::Header(_) | Self::Cookie(_) | Self::Referer(_) => Stage::Request,
-            Self::Location(_) | Self::ResponseHeader(_) | Self::ResponseCookie(_) | Self::Status | Self::Flash => {
-                Stage::Head
-            }
-            Self::Form(_)
+            Self::Location(_) | Self::ResponseHeader(_) | Self::Status | Self::Flash => Stage::Head,
+            // Whether a cookie is deleted depends on the time, which a head alone does not tell.
+            Self::ResponseCookie(_)
+            | Self::Form(_)
             | Self::Json(_)
             | Self::ResponseBody
             | Self::ResponseJson(_)

@@ -270,7 +270,7 @@ fn equal_finds_are_computed_once() {
     let page = format!("<table><tr>{cells}<tr>{cells}<tr>{cells}</table>");
     let seen = Seen { request: "GET /x", response_headers: HTML, response_body: &page, ..Seen::default() };
     let reading = Reading::new(seen.exchange(), ReadOptions::default());
-    let matched = rules.matches(&reading, &Candidates { rules: (0..1000).collect() });
+    let matched = rules.matches(&reading, &Candidates::of((0..1000).collect()));
     assert_eq!(matched.rules.len(), 1000);
     let place = |at: usize| std::sync::Arc::as_ptr(&matched.rules[at].found.finds[0].1);
     assert_eq!(place(0), place(999), "equal finds share what they found");

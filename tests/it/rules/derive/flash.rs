@@ -28,7 +28,7 @@ fn matched(table: &str, rule: &str, sent: &[(u8, &str)], set: Option<&[(u8, &str
     let seen =
         Seen { request: "POST /add", headers: &headers, status: 302, response_headers: &answer, ..Seen::default() };
     let reading = Reading::new(seen.exchange(), ReadOptions::default());
-    let all = rules.matches(&reading, &Candidates { rules: vec![0] });
+    let all = rules.matches(&reading, &Candidates::of(vec![0]));
     // What the heads say may leave out no rule that matches.
     let left = rules.wants(&seen.request_head(), &OpenWaits::default()).map(|mut candidates| {
         rules.narrow(&mut candidates, &seen.request_head(), &seen.response_head());

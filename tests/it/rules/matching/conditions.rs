@@ -13,7 +13,7 @@ fn matched(conditions: &str, exchange: &Exchange) -> Matched {
     let on = if conditions.starts_with("on =") { "" } else { "on = \"GET|POST /**\"\n" };
     let rules = ruleset(&format!("[event.rule]\n{on}topic = \"a.b\"\nid = \"1\"\n{conditions}\n"));
     let reading = Reading::new(exchange.clone(), ReadOptions::default());
-    let all = rules.matches(&reading, &Candidates { rules: vec![0] });
+    let all = rules.matches(&reading, &Candidates::of(vec![0]));
     let Some(mut candidates) = rules.wants(&exchange.request, &OpenWaits::default()) else {
         assert!(all.rules.is_empty(), "the request's head lost a match of {conditions}");
         return all;

@@ -54,6 +54,8 @@ fn what_a_head_decides_narrows_and_what_it_cannot_decide_stays() {
         ("location.query.r = 'x'", true, Need::Head),
         ("location.query.r = 'y'", true, Need::Nothing),
         ("response.headers.x = true", true, Need::Nothing),
+        // Only with the time can it be told that it is deleted.
+        ("response.cookies.c = false", true, Need::Head),
         ("response.json.ok = 1", true, Need::Body),
         ("response.body = { contains = 'x' }\nlocation.query.r = 'y'", true, Need::Nothing),
         ("none = [{ response.json.error = true }]", true, Need::Body),
@@ -67,7 +69,7 @@ fn what_a_head_decides_narrows_and_what_it_cannot_decide_stays() {
         request: "POST /x?a=1",
         headers: &[("x", "y")],
         status: 302,
-        response_headers: &[("location", "/?r=x")],
+        response_headers: &[("location", "/?r=x"), ("set-cookie", "c=d; expires=Sun, 01 Jan 2017 00:00:00 GMT")],
         ..Seen::default()
     };
     for (conditions, wanted, need) in rows {
@@ -151,7 +153,7 @@ proptest! {
             let found = rules.wants(&seen.request_head(), &OpenWaits::default()).unwrap_or_default();
             prop_assert_eq!(&found.rules, &expected, "{}", path);
             // What the tree says, the template itself says too, captures and all.
-            let all = Candidates { rules: (0..u32::try_from(templates.len()).expect("few")).collect() };
+            let all = Candidates::of((0..u32::try_from(templates.len()).expect("few")).collect());
             let matched: Vec<u32> = rules.matches(&seen.reading(), &all).rules.iter().map(|rule| rule.rule).collect();
             prop_assert_eq!(matched, expected, "{}", path);
         }
