@@ -17,6 +17,12 @@ use crate::model::{Attempt, DeliveryEnd, FailureClass, OverlayReason, Phases, Tr
 const SECONDS: [f64; 17] =
     [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0, 3_600.0];
 
+/// Kinds of attempts as labels.
+const KINDS: [&str; 2] = ["delivery", "ping"];
+
+/// How an attempt went as a label, where it went well; otherwise see [`word`].
+const OK: &str = "ok";
+
 /// Counters of the delivery side; clones count together.
 #[derive(Clone, Debug)]
 pub struct Counters {
@@ -77,13 +83,14 @@ struct PhaseLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AttemptLabels {
+    webhook: String,
     kind: &'static str,
     class: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AlertLabels {
-    topic: String,
+    topic: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,8 +99,10 @@ struct EndLabels {
 }
 
 impl Default for Counters {
+    /// What a fixed list of labels tells apart stands at 0 from the start: a series that begins with its first count shows no
+    /// increase by it, and an alert would miss it.
     fn default() -> Self {
-        Self {
+        let counters = Self {
             attempts: Family::default(),
             deliveries: Family::default(),
             in_flight: Gauge::default(),
@@ -107,7 +116,21 @@ impl Default for Counters {
             attempt_seconds: Family::new_with_constructor(times),
             to_first_attempt: times(),
             gauges: Gauges::default(),
+        };
+        for end in ENDS {
+            drop(counters.deliveries.get_or_create(&EndLabels { end: end_word(end) }));
         }
+        for bound in [Bound::Flights, Bound::Host, Bound::Busy, Bound::Unsettled] {
+            drop(counters.bounds.get_or_create(&bound.labels()));
+        }
+        // An operator's is none of ours.
+        for reason in [OverlayReason::Failures, OverlayReason::Gone, OverlayReason::Unreachable] {
+            drop(counters.disabled.get_or_create(&ReasonLabels { reason: gauges::overlay_word(reason) }));
+        }
+        for topic in ALERTS {
+            drop(counters.alerts.get_or_create(&AlertLabels { topic }));
+        }
+        counters
     }
 }
 
@@ -118,7 +141,9 @@ fn times() -> Histogram {
 impl Counters {
     /// Hands all of them to a registry, which may put a prefix before their names.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("attempts", "attempts by kind and how they went", self.attempts.clone());
+        let help = "attempts by webhook, kind and how they went; without a webhook those of webhooks that have no series of \
+                    their own";
+        registry.register("attempts", help, self.attempts.clone());
         registry.register("deliveries", "deliveries by how they ended", self.deliveries.clone());
         registry.register("attempts_in_flight", "attempts being made now", self.in_flight.clone());
         registry.register("deferred_full", "times a full deferred set stopped a cursor", self.deferred_full.clone());
@@ -141,12 +166,6 @@ impl Counters {
         );
     }
 
-    /// Attempts that ended with `class` (`None`: well), without pings.
-    pub fn attempts(&self, class: Option<FailureClass>) -> u64 {
-        let class = class.map_or("ok", word);
-        self.attempts.get_or_create(&AttemptLabels { kind: "delivery", class }).get()
-    }
-
     /// Deliveries that ended so.
     pub fn deliveries(&self, end: DeliveryEnd) -> u64 {
         self.deliveries.get_or_create(&EndLabels { end: end_word(end) }).get()
@@ -162,19 +181,29 @@ impl Counters {
         self.deferred_full.get()
     }
 
-    /// Takes note of an attempt; `event` is when its event was seen.
-    pub(super) fn attempt(&self, attempt: &Attempt, event: Option<Timestamp>) {
-        let kind = if attempt.trigger == Trigger::Ping { "ping" } else { "delivery" };
+    /// Takes note of an attempt; `event` is when its event was seen. `is_measured`: its webhook has series of its own.
+    pub(super) fn attempt(&self, attempt: &Attempt, event: Option<Timestamp>, is_measured: bool) {
+        let kind = KINDS[usize::from(attempt.trigger == Trigger::Ping)];
         let class = match &attempt.verdict {
-            Verdict::Ok => "ok",
+            Verdict::Ok => OK,
             Verdict::Failed { class, .. } => word(*class),
         };
-        self.attempts.get_or_create(&AttemptLabels { kind, class }).inc();
+        let webhook = if is_measured { attempt.webhook_name.clone() } else { String::new() };
+        self.attempts.get_or_create(&AttemptLabels { webhook, kind, class }).inc();
         if attempt.trigger != Trigger::Ping {
             self.phases(&attempt.phases);
         }
         if let Some(event) = event.filter(|_| attempt.trigger == Trigger::First) {
             self.to_first_attempt.observe(attempt.at.since(event).as_secs_f64());
+        }
+    }
+
+    /// Takes away the series of a webhook that has none of its own any more.
+    pub(super) fn forget(&self, webhook: &str) {
+        for kind in KINDS {
+            for class in CLASSES.into_iter().map(word).chain([OK]) {
+                self.attempts.remove(&AttemptLabels { webhook: webhook.to_owned(), kind, class });
+            }
         }
     }
 
@@ -221,13 +250,13 @@ impl Counters {
         self.disabled.get_or_create(&ReasonLabels { reason: gauges::overlay_word(reason) }).inc();
     }
 
-    /// Alerts of this topic (`webhook.failing`, `webhook.disabled`, `webhook.recovered`).
-    pub fn alerts(&self, topic: &str) -> u64 {
-        self.alerts.get_or_create(&AlertLabels { topic: topic.to_owned() }).get()
+    /// Alerts of this topic, one of `webhook.failing`, `webhook.disabled` and `webhook.recovered`.
+    pub fn alerts(&self, topic: &'static str) -> u64 {
+        self.alerts.get_or_create(&AlertLabels { topic }).get()
     }
 
-    pub(super) fn count_alert(&self, topic: &str) {
-        self.alerts.get_or_create(&AlertLabels { topic: topic.to_owned() }).inc();
+    pub(super) fn count_alert(&self, topic: &'static str) {
+        self.alerts.get_or_create(&AlertLabels { topic }).inc();
     }
 
     pub(super) fn count_alert_lost(&self) {
@@ -238,6 +267,34 @@ impl Counters {
         self.store_failures.inc();
     }
 }
+
+/// Every class of failure.
+const CLASSES: [FailureClass; 11] = [
+    FailureClass::Status,
+    FailureClass::Dns,
+    FailureClass::Connect,
+    FailureClass::ConnectTimeout,
+    FailureClass::Tls,
+    FailureClass::Timeout,
+    FailureClass::Reset,
+    FailureClass::Protocol,
+    FailureClass::Blocked,
+    FailureClass::Unencodable,
+    FailureClass::Shutdown,
+];
+
+/// Every end of a delivery.
+const ENDS: [DeliveryEnd; 6] = [
+    DeliveryEnd::Delivered,
+    DeliveryEnd::Exhausted,
+    DeliveryEnd::Gone,
+    DeliveryEnd::Unencodable,
+    DeliveryEnd::Dropped,
+    DeliveryEnd::Cancelled,
+];
+
+/// Topics of alerts.
+const ALERTS: [&str; 3] = ["webhook.failing", "webhook.disabled", "webhook.recovered"];
 
 const fn word(class: FailureClass) -> &'static str {
     match class {

@@ -7,7 +7,7 @@ pub(super) mod rewrite;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::StoreError;
 use super::disk::Disk;
@@ -37,6 +37,8 @@ pub(super) struct Journal {
     view: RwLock<(u64, Option<Disk>)>,
     writing: Mutex<Writing>,
     shelf: Mutex<Shelf>,
+    /// Told when a closed partition was compared with its seal.
+    compared: Condvar,
     notes: Mutex<Vec<String>>,
 }
 
@@ -60,6 +62,7 @@ impl Journal {
             view: RwLock::new((active.first, Some(active.disk.clone()))),
             writing: Mutex::new(Writing::Open(active)),
             shelf: Mutex::new(shelf),
+            compared: Condvar::new(),
             notes: Mutex::default(),
         }
     }
@@ -266,6 +269,7 @@ impl Journal {
         let before = shelf.closed.range(..=from).next_back().map(|(_, closed)| closed.sealed.clone());
         let after = shelf.closed.range(from + 1..).next().map_or(first, |(after, _)| *after);
         let Some(sealed) = before.filter(|sealed| from <= sealed.last) else { return Ok(Source::Skip(after)) };
+        shelf = self.compared(shelf, sealed.first);
         match self.open_closed(&mut shelf, sealed.first)? {
             Some(disk) => {
                 let sealed = shelf.closed.get(&sealed.first).map_or(sealed, |closed| closed.sealed.clone());

@@ -116,7 +116,7 @@ impl Scheduler {
         self.tell(&webhook, &News::Failing, "see the attempts in the log");
     }
 
-    fn post(&mut self, webhook: &Arc<Webhook>, topic: &str, text: &str) {
+    fn post(&mut self, webhook: &Arc<Webhook>, topic: &'static str, text: &str) {
         self.counters.count_alert(topic);
         let (Some(alert), Ok(topic)) = (webhook.alert.clone(), topic.parse::<Topic>()) else { return };
         if self.alerts.len() >= ALERTS_MAX {

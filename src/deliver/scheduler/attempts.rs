@@ -9,12 +9,13 @@ use tokio::task::{self, JoinError};
 use super::outbox::Reply;
 use super::slots::Turn;
 use super::{FLIGHTS_MAX, STORE_PAUSE, Scheduler, UNSETTLED_MAX};
+use crate::clock::Timestamp;
 use crate::deliver::attempt::Report;
 use crate::deliver::counters::Bound;
 use crate::deliver::flight::{self, Cargo, Flight, Landing};
 use crate::deliver::queue::Settle;
 use crate::id::{Seq, WebhookId};
-use crate::model::DeliveryEnd;
+use crate::model::{Attempt, DeliveryEnd};
 use crate::model::record::LogEntry;
 
 /// The pause before a delivery goes out again whose attempt panicked.
@@ -146,6 +147,13 @@ impl Scheduler {
         }
     }
 
+    /// Counts an attempt and has the log keep it; `event` is when its event was seen.
+    pub(super) fn record(&mut self, attempt: Attempt, event: Option<Timestamp>) {
+        let is_measured = self.slots.get(&attempt.webhook).is_some_and(|slot| slot.is_measured);
+        self.counters.attempt(&attempt, event, is_measured);
+        self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
+    }
+
     pub(super) fn settle(&mut self, webhook: WebhookId, seq: Seq, settle: Settle) {
         if let Some(slot) = self.slots.get_mut(&webhook) {
             slot.queue.settle(seq, settle);
@@ -172,8 +180,7 @@ impl Scheduler {
             self.outbox.replies.push(Reply::Ping(caller, result));
         }
         let attempt = flight.record(None, "", report, String::new());
-        self.counters.attempt(&attempt, None);
-        self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
+        self.record(attempt, None);
         // The URL may have changed while the ping was under way.
         self.webhook_changed(flight.webhook.id);
     }

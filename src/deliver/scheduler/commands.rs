@@ -106,10 +106,8 @@ impl Scheduler {
 
     fn standings(&self) -> (Vec<Standing>, usize) {
         let in_force = self.slots.iter().filter_map(|(id, slot)| Some((*id, slot.webhook.as_ref()?, slot)));
-        let mut in_force: Vec<_> = in_force.collect();
-        in_force.sort_unstable_by_key(|(id, ..)| *id);
-        let left_out = in_force.len().saturating_sub(gauges::MEASURED_MAX);
-        in_force.truncate(gauges::MEASURED_MAX);
+        let (mut measured, left_out): (Vec<_>, Vec<_>) = in_force.partition(|(.., slot)| slot.is_measured);
+        measured.sort_unstable_by_key(|(id, ..)| *id);
         let standing = |(id, webhook, slot): (WebhookId, &Arc<Webhook>, &Slot)| {
             let (waiting, deferred) = slot.queue.set_aside();
             let (status, reason) = gauges::status(webhook, &slot.health);
@@ -125,6 +123,6 @@ impl Scheduler {
                 reason,
             }
         };
-        (in_force.into_iter().map(standing).collect(), left_out)
+        (measured.into_iter().map(standing).collect(), left_out.len())
     }
 }

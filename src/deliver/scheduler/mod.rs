@@ -30,7 +30,6 @@ use super::{Webhooks, flight};
 use crate::clock::{Clock, ClockWatch, Timestamp};
 use crate::id::{Seq, WebhookId};
 use crate::model::FailureClass;
-use crate::model::record::LogEntry;
 use crate::store::Store;
 
 pub(super) use commands::Command;
@@ -230,8 +229,7 @@ impl Scheduler {
             };
             let report = Report::failed(FailureClass::Shutdown, "shopbell stopped before the receiver answered");
             let attempt = flight.record(event.as_deref(), "", report, "goes out again after the start".to_owned());
-            self.counters.attempt(&attempt, None);
-            self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
+            self.record(attempt, None);
         }
         let deadline = self.means.clock.instant(self.now().plus(LAST_COMMIT));
         loop {

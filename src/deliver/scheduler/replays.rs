@@ -167,8 +167,7 @@ impl Scheduler {
         };
         let failure = report.failure().to_owned();
         let attempt = flight.record(Some(event), &delivery, report, text);
-        self.counters.attempt(&attempt, None);
-        self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
+        self.record(attempt, None);
         if let Some(end) = end {
             self.counters.ended(end);
             let outcome = Outcome {

@@ -48,8 +48,7 @@ impl Scheduler {
         }
         let failure = report.failure().to_owned();
         let attempt = flight.record(Some(event), &delivery, report, text);
-        self.counters.attempt(&attempt, Some(event.at));
-        self.outbox.entries.push(LogEntry::Attempt(Box::new(attempt)));
+        self.record(attempt, Some(event.at));
         let end = match decision {
             Decision::Delivered => Some(DeliveryEnd::Delivered),
             Decision::GiveUp(end) => Some(end),

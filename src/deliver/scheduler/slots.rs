@@ -10,6 +10,7 @@ use super::pace::{self, Bucket, Hosts};
 use super::replays::{Replay, Replays};
 use crate::clock::Timestamp;
 use crate::deliver::counters::Bound;
+use crate::deliver::gauges;
 use crate::deliver::queue::{Queue, Ready, WAITING_MAX};
 use crate::deliver::spelling;
 use crate::id::WebhookId;
@@ -55,6 +56,8 @@ pub(super) struct Slot {
     pub(super) has_turn: bool,
     /// A ping is under way.
     pub(super) pinging: bool,
+    /// It has gauges and series of its own on the metrics page.
+    pub(super) is_measured: bool,
 }
 
 impl Slot {
@@ -151,7 +154,9 @@ impl Scheduler {
         let list = Arc::clone(&self.webhooks.borrow_and_update());
         let in_force: HashSet<WebhookId> = list.iter().map(|webhook| webhook.id).collect();
         for (_, slot) in self.slots.iter_mut().filter(|(id, _)| !in_force.contains(id)) {
-            slot.webhook = None;
+            if let Some(webhook) = slot.webhook.take().filter(|_| std::mem::take(&mut slot.is_measured)) {
+                self.counters.forget(&webhook.name);
+            }
         }
         for webhook in list.iter() {
             match self.follow(webhook).await {
@@ -160,6 +165,20 @@ impl Scheduler {
                     tracing::error!(webhook = webhook.name, %error, "the webhook's state cannot be read; trying again");
                     self.pause_store();
                 }
+            }
+        }
+        self.choose_measured();
+    }
+
+    /// Those with the lowest ids have gauges and series of their own.
+    fn choose_measured(&mut self) {
+        let mut in_force: Vec<(&WebhookId, &mut Slot)> =
+            self.slots.iter_mut().filter(|(_, slot)| slot.webhook.is_some()).collect();
+        in_force.sort_unstable_by_key(|(id, _)| **id);
+        for (at, (_, slot)) in in_force.into_iter().enumerate() {
+            let was = std::mem::replace(&mut slot.is_measured, at < gauges::MEASURED_MAX);
+            if let Some(webhook) = slot.webhook.as_ref().filter(|_| was && !slot.is_measured) {
+                self.counters.forget(&webhook.name);
             }
         }
     }
@@ -203,7 +222,18 @@ impl Scheduler {
         }
         let (host, spelling) = (pace::host(&webhook.url), Extensions::new());
         let replays = Replays::default();
-        Slot { webhook: None, health, queue, replays, host, bucket: None, spelling, has_turn: false, pinging: false }
+        Slot {
+            webhook: None,
+            health,
+            queue,
+            replays,
+            host,
+            bucket: None,
+            spelling,
+            has_turn: false,
+            pinging: false,
+            is_measured: false,
+        }
     }
 
     /// Something of a webhook changed that may let it read, ping or send.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::MutexGuard;
+use std::sync::{MutexGuard, PoisonError};
 
 use super::super::StoreError;
 use super::super::disk::{Disk, directory_bytes};
@@ -26,6 +26,8 @@ pub(in crate::store) struct Shelf {
     pub(in crate::store) closed: BTreeMap<u64, Closed>,
     /// Those open now, the last used at the end.
     pub(in crate::store) open: Vec<(u64, Disk)>,
+    /// The one that is compared with its seal while the lock is free: nobody else may open it.
+    comparing: Option<u64>,
     pub(in crate::store) ledger: Ledger,
 }
 
@@ -59,18 +61,42 @@ impl Shelf {
 }
 
 impl Journal {
-    /// Compares one closed partition that was not yet looked at with its seal. `false` when all have been.
+    /// Compares one closed partition that was not yet looked at with its seal. `false` when all have been. Only who reads
+    /// that very partition waits for it.
     pub(in crate::store) fn verify_next(&self) -> Result<bool, StoreError> {
         let mut shelf = lock(&self.shelf);
-        let due = shelf.closed.values().rev().find(|closed| !closed.verified).map(|closed| closed.sealed.first);
-        if let Some(first) = due {
-            // Whoever reads another keeps it open: to open it again would cost as much as this does.
-            let open = shelf.open.clone();
-            let verified = self.open_closed(&mut shelf, first);
-            shelf.open = open;
-            verified?;
+        let due = shelf.closed.values().rev().find(|closed| !closed.verified).map(|closed| closed.sealed.clone());
+        let Some(sealed) = due else { return Ok(false) };
+        shelf.comparing = Some(sealed.first);
+        drop(shelf);
+        // Dropped after the lock below.
+        let _comparing = Comparing(self);
+        let dir = self.dir.join(directory_name(sealed.first));
+        let fits = open(&dir).and_then(|disk| Ok(sealed.fits(&survey(&disk, sealed.first, |_| Ok(()))?)));
+        let mut shelf = lock(&self.shelf);
+        match fits {
+            Ok(true) => {
+                if let Some(closed) = shelf.closed.get_mut(&sealed.first) {
+                    closed.verified = true;
+                    closed.data_bytes = data_bytes(&dir);
+                }
+            }
+            Ok(false) | Err(StoreError::Corrupt { .. }) => {
+                // Whoever reads another keeps it open: to open it again would cost as much as this does.
+                let open = shelf.open.clone();
+                let mended = self.open_closed(&mut shelf, sealed.first);
+                shelf.open = open;
+                mended?;
+            }
+            Err(error) => return Err(error),
         }
-        Ok(due.is_some())
+        Ok(true)
+    }
+
+    /// Waits until nobody compares the partition that begins at `first`.
+    pub(super) fn compared<'a>(&self, shelf: MutexGuard<'a, Shelf>, first: u64) -> MutexGuard<'a, Shelf> {
+        let busy = |shelf: &mut Shelf| shelf.comparing == Some(first);
+        self.compared.wait_while(shelf, busy).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives back the memory of a closed partition that is not read again soon.
@@ -119,8 +145,7 @@ impl Journal {
         let dir = self.dir.join(directory_name(first));
         // Before it is opened: the engine makes a short file longer again.
         let untouched = closed.verified && data_bytes(&dir) >= closed.data_bytes;
-        let opened = if dir.is_dir() { Disk::open(&dir, CLOSED_CACHE) } else { Err(gone(&dir)) };
-        let fits = opened.and_then(|disk| {
+        let fits = open(&dir).and_then(|disk| {
             let whole = untouched || closed.sealed.fits(&survey(&disk, first, |_| Ok(()))?);
             Ok(whole.then_some(disk))
         });
@@ -162,10 +187,61 @@ impl Journal {
     }
 }
 
+/// While it lives, `Shelf::comparing` may be set.
+struct Comparing<'a>(&'a Journal);
+
+impl Drop for Comparing<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.shelf).comparing = None;
+        self.0.compared.notify_all();
+    }
+}
+
+fn open(dir: &Path) -> Result<Disk, StoreError> {
+    if dir.is_dir() { Disk::open(dir, CLOSED_CACHE) } else { Err(gone(dir)) }
+}
+
 fn data_bytes(dir: &Path) -> u64 {
     fs::metadata(dir.join("db")).map_or(0, |data| data.len())
 }
 
 fn gone(dir: &Path) -> StoreError {
     StoreError::Corrupt { place: dir.display().to_string(), text: "the directory is gone".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::super::super::{record, shelve};
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn only_who_reads_the_partition_that_is_compared_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = shelve::open("events", dir.path(), 0, Clock::System, &mut Vec::new()).unwrap();
+        for _ in 0..3 {
+            journal.append(&[(record::encode(1, &"text").unwrap(), 0)], 0).unwrap();
+            journal.roll().unwrap();
+        }
+        lock(&journal.shelf).closed.values_mut().for_each(|closed| closed.verified = false);
+        lock(&journal.shelf).comparing = Some(1);
+        let comparing = Comparing(&journal);
+        let read = |first: u64| journal.read(first, first + 1, 1).unwrap().0.len();
+        assert_eq!(read(2), 1);
+        std::thread::scope(|scope| {
+            let (tell, told) = mpsc::channel();
+            scope.spawn(move || tell.send(read(1)).unwrap());
+            assert_eq!(read(3), 1);
+            assert!(told.try_recv().is_err());
+            drop(comparing);
+            assert_eq!(told.recv(), Ok(1));
+        });
+        lock(&journal.shelf).closed.values_mut().for_each(|closed| closed.verified = false);
+        lock(&journal.shelf).open.clear();
+        let rounds = std::iter::from_fn(|| journal.verify_next().unwrap().then_some(())).count();
+        assert!(rounds == 3 && journal.closed().iter().all(|closed| closed.verified));
+        assert!(lock(&journal.shelf).open.is_empty(), "what is only compared is not kept open");
+    }
 }

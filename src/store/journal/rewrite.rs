@@ -31,7 +31,7 @@ impl Journal {
         first: u64,
         change: &dyn Fn(&Stored) -> Result<Option<Encoded>, StoreError>,
     ) -> Result<(), StoreError> {
-        let mut shelf = lock(&self.shelf);
+        let mut shelf = self.compared(lock(&self.shelf), first);
         let Some(disk) = self.open_closed(&mut shelf, first)? else { return Ok(()) };
         let Some(sealed) = shelf.closed.get(&first).map(|closed| closed.sealed.clone()) else { return Ok(()) };
         // Reads go on while it is copied.

@@ -74,6 +74,10 @@ async fn each_webhook_shows_its_queue_its_breaker_and_its_status() {
     let shows = |name: String, wanted: f64| {
         eventually(&format!("{name} is {wanted}"), || value(&process.ask("GET /metrics"), &name) == Some(wanted));
     };
+    // An alert on an increase must see the first of its kind too.
+    for labels in ["deliveries_total{end=\"exhausted\"}", "deliveries_total{end=\"dropped\"}"] {
+        shows(format!("shopbell_deliver_{labels}"), 0.0);
+    }
     save("1");
     shows(gauge("queue_depth", "fails", ",set=\"waiting\""), 1.0);
     save("1");
@@ -117,5 +121,12 @@ async fn each_webhook_shows_its_queue_its_breaker_and_its_status() {
     assert!(resumed.starts_with("HTTP/1.1 200"), "{resumed}");
     shows(gauge("queue_oldest_seconds", "paused", ""), 0.0);
     shows(gauge("webhook_status", "paused", ",status=\"active\",reason=\"\""), 1.0);
+
+    // What is told of a webhook goes with it.
+    let attempts = gauge("attempts_total", "gone", ",kind=\"delivery\",class=\"status\"");
+    assert_eq!(value(&page, &attempts), Some(1.0), "{page}");
+    std::fs::write(dir.path().join("rules/r.toml"), self::rules(&[("well", &well, "")])).unwrap();
+    eventually("it has left", || !process.ask("GET /metrics").contains("webhook=\"gone\""));
+    assert!(process.ask("GET /metrics").contains(&gauge("attempts_total", "well", ",kind=\"delivery\",class=\"ok\"")));
     assert_eq!(process.stop().code(), Some(0));
 }

@@ -128,7 +128,7 @@ async fn all_rooms_count_on_one_page() {
         ("shopbell_engine_exchanges_total", 1),
         ("shopbell_engine_events_total", 1),
         ("shopbell_store_commits_total", 1),
-        ("shopbell_deliver_attempts_total{kind=\"delivery\",class=\"ok\"}", 1),
+        ("shopbell_deliver_attempts_total{webhook=\"w\",kind=\"delivery\",class=\"ok\"}", 1),
     ];
     for (name, value) in rows {
         eventually(name, || house.metric(name) == value);
