@@ -52,19 +52,33 @@ fn nothing_a_client_saw_whole_is_lost_by_kill_9() {
 
     let (mut process, _proxy) = start(dir.path(), shop);
     let seen = visitors.seen.lock().unwrap().clone();
-    wait_until(|| {
-        let got: HashSet<(u64, u64)> = delivered.lock().unwrap().iter().map(|(id, n, _)| (*id, *n)).collect();
-        let missing: Vec<_> = seen.difference(&got).collect();
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{} of {} seen saves never delivered: {missing:?}", missing.len(), seen.len()))
-        }
-    });
+    all_come(&seen, &delivered, &dir.path().join("log"));
     process.kill().unwrap();
     process.wait().unwrap();
     audit(&delivered.lock().unwrap());
     assert!(seen.len() as u64 >= rounds, "the rounds made too little traffic: {}", seen.len());
+}
+
+/// Waits until all that was seen is delivered, for as long as deliveries come: a busy machine is slow, but what is lost or
+/// stuck stands still. `log` is where the process says what it did.
+#[track_caller]
+fn all_come(seen: &HashSet<(u64, u64)>, delivered: &Delivered, log: &Path) {
+    let (mut count, mut deadline) = (0, Clock::System.now().plus(PATIENCE));
+    loop {
+        let come = delivered.lock().unwrap().len();
+        let late = Clock::System.now() > deadline;
+        if come > count || late {
+            let got: HashSet<(u64, u64)> = delivered.lock().unwrap().iter().map(|(id, n, _)| (*id, *n)).collect();
+            let missing: Vec<_> = seen.difference(&got).collect();
+            if missing.is_empty() {
+                return;
+            }
+            let (missed, log) = (missing.len(), std::fs::read_to_string(log).unwrap());
+            assert!(!late, "{missed} of {} seen saves never delivered: {missing:?}\n{log}", seen.len());
+            (count, deadline) = (come, Clock::System.now().plus(PATIENCE));
+        }
+        std::thread::yield_now();
+    }
 }
 
 /// The same delivery id for every repeat, another for every other event, and order per resource.

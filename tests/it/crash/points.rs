@@ -4,7 +4,6 @@
 //! process here is this test binary again, with a listener that kills it at a step: what the tests need to inject faults is
 //! in the tests alone.
 
-use std::collections::HashSet;
 use std::fmt::Debug;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
@@ -22,7 +21,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::{Delivered, Visitors, audit, read_deliveries, rules, serve, shop_answer, wait_until};
+use super::{Delivered, Visitors, all_come, audit, read_deliveries, rules, serve, shop_answer, wait_until};
 
 /// Every step, in the order of an exchange's way, and at which occurrences after the start the process is killed.
 const STEPS: [(&str, [usize; 2]); 22] = [
@@ -176,12 +175,7 @@ fn killed_at_any_step_nothing_is_lost_and_order_stays() {
     let (mut child, address) = start(dir.path(), shop, "none", 0);
     assert!(listening(&mut child, address, dir.path()).is_none(), "it starts after all that");
     let seen = visitors.seen.lock().unwrap().clone();
-    wait_until(|| {
-        let got: HashSet<(u64, u64)> = delivered.lock().unwrap().iter().map(|(id, n, _)| (*id, *n)).collect();
-        let missing: Vec<_> = seen.difference(&got).collect();
-        let text = || format!("{} of {} seen saves never delivered: {missing:?}", missing.len(), seen.len());
-        if missing.is_empty() { Ok(()) } else { Err(text()) }
-    });
+    all_come(&seen, &delivered, &dir.path().join("log"));
     drop(child.stdin.take());
     child.wait().unwrap();
     audit(&delivered.lock().unwrap());
