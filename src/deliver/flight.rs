@@ -10,7 +10,7 @@ use super::attempt::{self, Report};
 use super::client::Client;
 use super::queue::Ready;
 use super::redact;
-use super::request;
+use super::request::{self, Draft};
 use super::scheduler::Replay;
 use crate::clock::{Clock, Timestamp};
 use crate::model::{Attempt, Event, FailureClass, Trigger, Verdict, Webhook};
@@ -71,7 +71,7 @@ const REPLAY_OF: HeaderName = HeaderName::from_static("x-webhook-replay-of");
 pub(super) async fn deliver(
     means: Means,
     webhook: Arc<Webhook>,
-    spelling: Extensions,
+    draft: Arc<Result<Draft, String>>,
     ready: Ready,
     replay: u32,
 ) -> Landing {
@@ -85,7 +85,11 @@ pub(super) async fn deliver(
     };
     let id = |replay| request::delivery_id(&means.instance, event.uid, webhook.id, replay);
     let delivery = id(replay);
-    let report = match request::delivery(&webhook, &event, &delivery, means.clock.now(), &spelling) {
+    let request = match &*draft {
+        Ok(draft) => draft.delivery(&webhook, &event, &delivery, means.clock.now()),
+        Err(text) => Err(text.clone()),
+    };
+    let report = match request {
         Ok(mut request) => {
             if replay > 0
                 && let Ok(first) = HeaderValue::from_str(&id(0))
@@ -93,10 +97,10 @@ pub(super) async fn deliver(
                 request.headers_mut().insert(REPLAY_OF, first);
             }
             tracing::trace!(target: "shopbell::step", "attempt begins");
-            let secrets = redact::secrets(&webhook, request.headers());
+            let sent = redact::Sent::with(request.headers());
             let mut report = attempt::run(means.client, request, webhook.timeout).await;
             tracing::trace!(target: "shopbell::step", "attempt answered");
-            redact::answer(&mut report, &webhook, &secrets);
+            redact::answer(&mut report, &webhook, &sent);
             report
         }
         Err(text) => Report::failed(FailureClass::Unencodable, text),

@@ -1,7 +1,7 @@
 //! What an answer must not keep: a receiver may send back what we sent it.
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, SET_COOKIE};
+use http::{HeaderMap, HeaderValue};
 
 use super::attempt::Report;
 use crate::model::{Verdict, Webhook};
@@ -21,33 +21,48 @@ const LEAST_SECRET: usize = 4;
 /// The same for the values of a webhook's own headers, most of which are no secrets.
 const LEAST_HEADER: usize = 12;
 
-/// Values that the answer to this request must not keep.
-pub(super) fn secrets(webhook: &Webhook, headers: &HeaderMap) -> Vec<String> {
-    let sent = OURS.iter().filter_map(|name| headers.get(*name)?.to_str().ok()).flat_map(|value| {
-        // `v1,… v1,…` and `Basic …`: the parts that matter are also found without their scheme.
-        std::iter::once(value).chain(value.split([',', ' '])).map(str::to_owned).filter(|part| part.len() > SCHEME)
-    });
-    let own = webhook.headers.iter().map(|(_, value)| value.clone()).filter(|value| value.len() >= LEAST_HEADER);
-    let old = webhook.old_secrets.iter().map(|old| &old.secret);
-    let secrets = std::iter::once(&webhook.secret).chain(old).map(|secret| secret.expose().to_owned());
-    let all = sent.chain(own).chain(secrets);
-    all.filter(|secret| secret.len() >= LEAST_SECRET).collect()
+/// What was sent that the answer must not keep, beside what the webhook's table says.
+#[derive(Debug)]
+pub(super) struct Sent([Option<HeaderValue>; OURS.len()]);
+
+impl Sent {
+    /// Of a request with these headers.
+    pub(super) fn with(headers: &HeaderMap) -> Self {
+        Self(OURS.map(|name| headers.get(name).cloned()))
+    }
+
+    fn values(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flatten().filter_map(|value| value.to_str().ok()).flat_map(|value| {
+            // `v1,… v1,…` and `Basic …`: the parts that matter are also found without their scheme.
+            std::iter::once(value).chain(value.split([',', ' '])).filter(|part| part.len() > SCHEME)
+        })
+    }
 }
 
-/// Takes secrets and the fields of `[shop] redact` out of what is kept of an answer.
-pub(super) fn answer(report: &mut Report, webhook: &Webhook, secrets: &[String]) {
-    // Most of what is looked through is shorter than any secret, and preparing a search costs more than the search.
-    let clean = |text: &str| {
-        let fits = secrets.iter().filter(|secret| secret.len() <= text.len());
-        fits.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MARK))
+/// Takes secrets and the fields of `[shop] redact` out of what is kept of the answer to what was sent.
+pub(super) fn answer(report: &mut Report, webhook: &Webhook, sent: &Sent) {
+    let clean = |text: &mut String| {
+        let own = webhook.headers.iter().map(|(_, value)| value.as_str()).filter(|value| value.len() >= LEAST_HEADER);
+        let old = webhook.old_secrets.iter().map(|old| &old.secret);
+        let secrets = std::iter::once(&webhook.secret).chain(old).map(|secret| secret.expose());
+        for secret in sent.values().chain(own).chain(secrets).filter(|secret| secret.len() >= LEAST_SECRET) {
+            // Most of what is looked through is shorter than any secret, and preparing a search costs more than the search.
+            if secret.len() <= text.len() && text.contains(secret) {
+                *text = text.replace(secret, MARK);
+            }
+        }
     };
-    report.answer = webhook.redact.text(&clean(&report.answer));
+    clean(&mut report.answer);
+    report.answer = webhook.redact.text(&report.answer);
     for (name, value) in &mut report.headers {
-        let is_secret = [SET_COOKIE.as_str(), AUTHORIZATION.as_str()].contains(&name.as_str());
-        *value = if is_secret { MARK.to_owned() } else { clean(value) };
+        if [SET_COOKIE.as_str(), AUTHORIZATION.as_str()].contains(&name.as_str()) {
+            MARK.clone_into(value);
+        } else {
+            clean(value);
+        }
     }
     if let Verdict::Failed { text, .. } = &mut report.verdict {
-        *text = clean(text);
+        clean(text);
     }
 }
 
@@ -68,13 +83,13 @@ mod tests {
         headers.insert("x-wc-webhook-signature", "abc123=".parse().unwrap());
         headers.insert("webhook-signature", "v1,xyz789=".parse().unwrap());
         headers.insert("authorization", "Basic dTpwYXNz".parse().unwrap());
-        let secrets = secrets(&webhook, &headers);
+        let sent = Sent::with(&headers);
         let mut report = Report::failed(FailureClass::Status, "refused s3cr3t");
         report.answer =
             r#"{"sig":"abc123=","std":"xyz789=","auth":"dTpwYXNz","key":"s3cr3t k-0123456789","iban":"DE1","ok":"yes"}"#
                 .into();
         report.headers = vec![("set-cookie".into(), "sid=1".into()), ("x-echo".into(), "Basic dTpwYXNz".into())];
-        answer(&mut report, &webhook, &secrets);
+        answer(&mut report, &webhook, &sent);
         let mark = r#""[redacted]""#;
         assert_eq!(
             report.answer,

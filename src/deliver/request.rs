@@ -59,38 +59,77 @@ pub(super) fn body(webhook: &Webhook, event: &Event) -> Bytes {
     if webhook.wordpress_json { php_json::escape(json).into() } else { json.to_owned().into() }
 }
 
-/// The request that delivers `event` at `now`. `spelling` is what [`super::spelling::learn`] gave. `Err` says which part
-/// of the webhook cannot be put into a request.
-pub(super) fn delivery(
-    webhook: &Webhook,
-    event: &Event,
-    delivery: &str,
-    now: Timestamp,
-    spelling: &Extensions,
-) -> Result<Request<Full<Bytes>>, String> {
-    let body = body(webhook, event);
-    let at = now.as_secs().to_string();
-    let standard = sign::standard(webhook, delivery, &at, &body, now);
-    let signature = sign::woocommerce(webhook, &body);
-    let id = webhook.id.to_string();
-    let ours: [(&'static str, &str); 11] = [
-        ("content-type", "application/json"),
-        ("x-wc-webhook-source", &webhook.source),
-        ("x-wc-webhook-topic", event.topic.as_str()),
-        ("x-wc-webhook-resource", event.topic.resource()),
-        ("x-wc-webhook-event", event.topic.event()),
-        ("x-wc-webhook-signature", &signature),
-        ("x-wc-webhook-id", &id),
-        ("x-wc-webhook-delivery-id", delivery),
-        ("webhook-id", delivery),
-        ("webhook-timestamp", &at),
-        ("webhook-signature", &standard),
-    ];
-    let mut request = post(webhook, spelling)?;
-    for (name, text) in ours {
-        request.headers_mut().insert(HeaderName::from_static(name), value(name, text)?);
+/// What is the same in every delivery of a webhook's, made once for each table: reading a URL and checking headers costs more
+/// than copying them.
+#[derive(Debug)]
+pub(super) struct Draft {
+    request: Request<()>,
+}
+
+const TOPIC: HeaderName = HeaderName::from_static("x-wc-webhook-topic");
+const RESOURCE: HeaderName = HeaderName::from_static("x-wc-webhook-resource");
+const EVENT: HeaderName = HeaderName::from_static("x-wc-webhook-event");
+const SIGNATURE: HeaderName = HeaderName::from_static("x-wc-webhook-signature");
+const DELIVERY_ID: HeaderName = HeaderName::from_static("x-wc-webhook-delivery-id");
+const STANDARD_ID: HeaderName = HeaderName::from_static("webhook-id");
+const STANDARD_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const STANDARD_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+impl Draft {
+    /// Of a webhook as it stands. `spelling` is what [`super::spelling::learn`] gave. `Err` says which part of the webhook
+    /// cannot be put into a request.
+    pub(super) fn new(webhook: &Webhook, spelling: &Extensions) -> Result<Self, String> {
+        let mut request = post(webhook, spelling)?;
+        let headers = request.headers_mut();
+        let id = webhook.id.to_string();
+        // What each delivery puts in has its place here: the order is WooCommerce's.
+        let ours = [
+            (CONTENT_TYPE, "application/json"),
+            (HeaderName::from_static("x-wc-webhook-source"), &webhook.source),
+            (TOPIC, ""),
+            (RESOURCE, ""),
+            (EVENT, ""),
+            (SIGNATURE, ""),
+            (HeaderName::from_static("x-wc-webhook-id"), &id),
+            (DELIVERY_ID, ""),
+            (STANDARD_ID, ""),
+            (STANDARD_TIMESTAMP, ""),
+            (STANDARD_SIGNATURE, ""),
+        ];
+        for (name, text) in ours {
+            let value = value(name.as_str(), text)?;
+            headers.insert(name, value);
+        }
+        Ok(Self { request })
     }
-    Ok(request.map(|()| Full::new(body)))
+
+    /// The request that delivers `event` at `now`. `Err` as for [`Draft::new`].
+    pub(super) fn delivery(
+        &self,
+        webhook: &Webhook,
+        event: &Event,
+        delivery: &str,
+        now: Timestamp,
+    ) -> Result<Request<Full<Bytes>>, String> {
+        let body = body(webhook, event);
+        let at = now.as_secs().to_string();
+        let ours = [
+            (TOPIC, event.topic.as_str()),
+            (RESOURCE, event.topic.resource()),
+            (EVENT, event.topic.event()),
+            (SIGNATURE, &sign::woocommerce(webhook, &body)),
+            (DELIVERY_ID, delivery),
+            (STANDARD_ID, delivery),
+            (STANDARD_TIMESTAMP, &at),
+            (STANDARD_SIGNATURE, &sign::standard(webhook, delivery, &at, &body, now)),
+        ];
+        let mut request = self.request.clone();
+        for (name, text) in ours {
+            let value = value(name.as_str(), text)?;
+            request.headers_mut().insert(name, value);
+        }
+        Ok(request.map(|()| Full::new(body)))
+    }
 }
 
 /// WooCommerce's ping: the form field `webhook_id` and nothing else, unsigned. Receivers such as n8n take a request with
@@ -231,6 +270,10 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_614_265_330_999);
 
+    fn delivery(webhook: &Webhook, event: &Event, id: &str) -> Result<Request<Full<Bytes>>, String> {
+        Draft::new(webhook, &Extensions::new())?.delivery(webhook, event, id, NOW)
+    }
+
     fn lines(request: &Request<Full<Bytes>>) -> Vec<String> {
         let line = |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
         request.headers().iter().map(line).collect()
@@ -242,8 +285,7 @@ mod tests {
             [("X-Tenant", "tea"), ("Host", "evil.example"), ("X-WC-Webhook-Topic", "x.y"), ("Accept", "text/plain")];
         let headers = own.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let webhook = Webhook { headers, ..webhook() };
-        let request =
-            delivery(&webhook, &event("product.updated", r#"{"id":42}"#), "d1", NOW, &Extensions::new()).unwrap();
+        let request = delivery(&webhook, &event("product.updated", r#"{"id":42}"#), "d1").unwrap();
         assert_eq!(
             (request.method(), request.uri().to_string().as_str()),
             (&Method::POST, "https://erp.example/in/woo?x=1")
@@ -281,7 +323,7 @@ mod tests {
             "action.woocommerce_add_to_cart",
             r#"{"id":7,"name":"緑茶 100g","permalink":"https://shop.example/p/7"}"#,
         );
-        let request = delivery(&webhook, &event, "d1", NOW, &Extensions::new()).unwrap();
+        let request = delivery(&webhook, &event, "d1").unwrap();
         let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(header("x-wc-webhook-signature"), "v1Hm6uCZBWYJXsGsNZ+jTWB2tfgB+OmET6qumkX9ivQ=");
         assert_eq!(header("webhook-signature"), "v1,YHik5+vAC/L2+SUeu29/SUqG9dQJ22FoOBwP7DrBSrk=");
@@ -335,7 +377,7 @@ mod tests {
     #[test]
     fn a_header_that_cannot_be_sent_is_named_without_its_value() {
         let webhook = Webhook { headers: vec![("X-Token".into(), "a\r\nb".into())], ..webhook() };
-        let fault = delivery(&webhook, &event("order.created", "{}"), "d", NOW, &Extensions::new()).unwrap_err();
+        let fault = delivery(&webhook, &event("order.created", "{}"), "d").unwrap_err();
         assert_eq!(fault, "the header `X-Token` holds a line break or a control character");
     }
 }

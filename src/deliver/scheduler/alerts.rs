@@ -11,8 +11,9 @@ use tokio::task::JoinError;
 
 use super::Scheduler;
 use crate::clock::Timestamp;
+use crate::deliver::attempt;
 use crate::deliver::flight::Means;
-use crate::deliver::{attempt, request};
+use crate::deliver::request::{self, Draft};
 use crate::id::{EventUid, WebhookId};
 use crate::model::{DeliveryEnd, Event, Identity, OverlayReason, Topic, Verdict, Webhook};
 
@@ -181,7 +182,8 @@ async fn post(means: Means, target: Webhook, event: Event) -> Posted {
     let id = request::delivery_id(&means.instance, event.uid, target.id, 0);
     let mut gaps = GAPS.iter();
     let failure = loop {
-        let sent = request::delivery(&target, &event, &id, means.clock.now(), &Extensions::new());
+        let draft = Draft::new(&target, &Extensions::new());
+        let sent = draft.and_then(|draft| draft.delivery(&target, &event, &id, means.clock.now()));
         let failure = match sent {
             Err(fault) => break Some(fault),
             Ok(request) => match attempt::run(means.client.clone(), request, target.timeout).await.verdict {

@@ -15,8 +15,8 @@ use crate::deliver::counters::Bound;
 use crate::deliver::flight::{self, Cargo, Flight, Landing};
 use crate::deliver::queue::Settle;
 use crate::id::{Seq, WebhookId};
-use crate::model::{Attempt, DeliveryEnd};
 use crate::model::record::LogEntry;
+use crate::model::{Attempt, DeliveryEnd};
 
 /// The pause before a delivery goes out again whose attempt panicked.
 const PANIC_PAUSE: Duration = Duration::from_mins(1);
@@ -37,9 +37,9 @@ impl Scheduler {
             }
             match slot.turn(&webhook, now, &mut self.hosts) {
                 Turn::Go(ready) => {
-                    let (means, spelling, host) = (self.means.clone(), slot.spelling.clone(), Arc::clone(&slot.host));
+                    let (means, draft, host) = (self.means.clone(), Arc::clone(&slot.draft), Arc::clone(&slot.host));
                     let task =
-                        self.running.spawn(flight::deliver(means, Arc::clone(&webhook), spelling, ready.clone(), 0));
+                        self.running.spawn(flight::deliver(means, Arc::clone(&webhook), draft, ready.clone(), 0));
                     self.hosts.enter(&host);
                     let cargo = Cargo::Delivery(ready);
                     self.flights.insert(task.id(), Flight { webhook, at: now, host, cargo });

@@ -101,10 +101,10 @@ impl Scheduler {
     pub(super) fn start_replay(&mut self, id: WebhookId, webhook: Arc<Webhook>, replay: Replay) {
         let at = self.now();
         let Some(slot) = self.slots.get_mut(&id) else { return };
-        let (means, spelling, host) = (self.means.clone(), slot.spelling.clone(), Arc::clone(&slot.host));
+        let (means, draft, host) = (self.means.clone(), Arc::clone(&slot.draft), Arc::clone(&slot.host));
         let event = Some(Arc::clone(&replay.event));
         let ready = Ready { seq: replay.seq, attempts: replay.attempts, probe: replay.probe, event };
-        let task = self.running.spawn(flight::deliver(means, Arc::clone(&webhook), spelling, ready, replay.number));
+        let task = self.running.spawn(flight::deliver(means, Arc::clone(&webhook), draft, ready, replay.number));
         self.hosts.enter(&host);
         self.flights.insert(task.id(), Flight { webhook, at, host, cargo: Cargo::Replay(Box::new(replay)) });
         self.give_turn(id);

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::deliver::counters::Bound;
 use crate::deliver::gauges;
 use crate::deliver::queue::{Queue, Ready, WAITING_MAX};
+use crate::deliver::request::Draft;
 use crate::deliver::spelling;
 use crate::id::WebhookId;
 use crate::model::record::LogEntry;
@@ -52,6 +53,8 @@ pub(super) struct Slot {
     bucket: Option<Bucket>,
     /// How header names are spelt.
     pub(super) spelling: Extensions,
+    /// What its deliveries have in common; or why there can be none.
+    pub(super) draft: Arc<Result<Draft, String>>,
     /// It stands in the line of those that may have something to send.
     pub(super) has_turn: bool,
     /// A ping is under way.
@@ -138,6 +141,7 @@ impl Slot {
     /// Goes on with another table, or with its first.
     fn take_table(&mut self, webhook: &Arc<Webhook>, now: Timestamp) {
         self.host = pace::host(&webhook.url);
+        self.draft = Arc::new(Draft::new(webhook, &self.spelling));
         self.queue.order(webhook.ordering);
         match (webhook.rate, &self.bucket) {
             (Some(rate), Some(bucket)) if bucket.is_for(rate) => {}
@@ -221,6 +225,7 @@ impl Scheduler {
             self.outbox.touched.insert(id);
         }
         let (host, spelling) = (pace::host(&webhook.url), Extensions::new());
+        let draft = Arc::new(Draft::new(webhook, &spelling));
         let replays = Replays::default();
         Slot {
             webhook: None,
@@ -230,6 +235,7 @@ impl Scheduler {
             host,
             bucket: None,
             spelling,
+            draft,
             has_turn: false,
             pinging: false,
             is_measured: false,

@@ -66,8 +66,8 @@ async fn failing_disabled_and_recovered_are_told_once_each() {
     rig.outcomes(8).await;
     rig.settle().await;
     assert!(rig.call_now().is_none());
-    let count = |topic: &'static str| rig.deliverer.counters().alerts(topic);
-    assert_eq!(["failing", "disabled", "recovered"].map(|word| count(&format!("webhook.{word}"))), [1, 1, 1]);
+    let topics = ["webhook.failing", "webhook.disabled", "webhook.recovered"];
+    assert_eq!(topics.map(|topic| rig.deliverer.counters().alerts(topic)), [1, 1, 1]);
     let notices = rig.notices().await;
     for says in ["is failing", "is disabled", "delivers again"] {
         assert_eq!(notices.iter().filter(|text| text.contains(says)).count(), 1, "{says}: {notices:?}");
