@@ -81,7 +81,8 @@ pub async fn start(settings: Settings) -> Result<Running, AppError> {
 
     let ours = shop.into_iter().chain([bound]).collect();
     let guard = Guard { allowed: settings.allow_delivery_to.clone(), ours };
-    let deliverer = Deliverer::start(store.clone(), rules.webhooks(), guard, clock, inside_signal.clone());
+    let deliverer = Deliverer::start_apart(store.clone(), rules.webhooks(), guard, clock, inside_signal.clone());
+    let deliverer = deliverer.map_err(system("no thread could be made for deliveries"))?;
 
     let mut config = proxy::Config::new(origin);
     config.answer_timeout = settings.answer_timeout;

@@ -16,6 +16,11 @@ mod shop;
 
 use std::path::Path;
 
+/// As in the program that is measured.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Prints a line that whoever started this process reads.
 #[expect(clippy::print_stdout, reason = "figures are what it is for")]
 pub(crate) fn say(line: &impl std::fmt::Display) {

@@ -90,7 +90,8 @@ impl Shop {
         let (in_force, receiver) = watch::channel(Arc::new(table));
         let (stop, stopping) = watch::channel(false);
         let guard = Guard { allowed: vec!["127.0.0.0/8".parse().expect("a network")], ours: Vec::new() };
-        let deliverer = Deliverer::start(store.clone(), receiver, guard, Clock::System, stopping);
+        let deliverer = Deliverer::start_apart(store.clone(), receiver, guard, Clock::System, stopping);
+        let deliverer = deliverer.expect("a thread");
         // A new webhook starts at the journal's head: it must be there before the first event.
         deliverer.backlog(WebhookId(1)).await;
         Self { store, deliverer, webhooks, _in_force: in_force, stop }

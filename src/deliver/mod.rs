@@ -95,6 +95,24 @@ impl Deliverer {
         Self::start_with(client::client(guard), store, webhooks, clock, shutdown)
     }
 
+    /// The same on a thread with a runtime of its own. A delivery is many small steps (scheduler, attempt, connection): on one
+    /// thread the next begins where the last ended, and nobody is woken for it.
+    pub fn start_apart(
+        store: Store,
+        webhooks: Webhooks,
+        guard: Guard,
+        clock: Clock,
+        shutdown: watch::Receiver<bool>,
+    ) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let deliverer = Self::start(store, webhooks, guard, clock, shutdown);
+        drop(entered);
+        let own = deliverer.clone();
+        std::thread::Builder::new().name("deliver".to_owned()).spawn(move || runtime.block_on(own.stopped()))?;
+        Ok(deliverer)
+    }
+
     /// The same with a client of one's own. It answers for what [`Guard`] does otherwise, and must follow no redirect.
     pub fn start_with(
         client: Client,
