@@ -4,7 +4,7 @@ use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 use super::attempt::Report;
-use crate::model::{Verdict, Webhook};
+use crate::model::{Secret, Verdict, Webhook};
 
 /// Stands where something was.
 const MARK: &str = "[redacted]";
@@ -44,7 +44,7 @@ pub(super) fn answer(report: &mut Report, webhook: &Webhook, sent: &Sent) {
     let clean = |text: &mut String| {
         let own = webhook.headers.iter().map(|(_, value)| value.as_str()).filter(|value| value.len() >= LEAST_HEADER);
         let old = webhook.old_secrets.iter().map(|old| &old.secret);
-        let secrets = std::iter::once(&webhook.secret).chain(old).map(|secret| secret.expose());
+        let secrets = std::iter::once(&webhook.secret).chain(old).map(Secret::expose);
         for secret in sent.values().chain(own).chain(secrets).filter(|secret| secret.len() >= LEAST_SECRET) {
             // Most of what is looked through is shorter than any secret, and preparing a search costs more than the search.
             if secret.len() <= text.len() && text.contains(secret) {
@@ -69,7 +69,7 @@ pub(super) fn answer(report: &mut Report, webhook: &Webhook, sent: &Sent) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FailureClass, Redaction, Secret, WebhookId};
+    use crate::model::{FailureClass, Redaction, WebhookId};
 
     #[test]
     fn what_comes_back_of_ours_is_not_kept() {
