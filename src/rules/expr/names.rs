@@ -91,8 +91,7 @@ pub(super) fn is_of_exchange(word: &str) -> bool {
 /// What may stand below a root that is a fixed table.
 pub(super) fn children(root: &str) -> Option<&'static [&'static str]> {
     match root {
-        "location" => Some(&["url", "host", "path", "query", "params"]),
-        "referer" => Some(&["url", "host", "path", "query"]),
+        "location" | "referer" => Some(&["url", "host", "path", "query", "params"]),
         "response" => Some(&["headers", "cookies", "body", "json"]),
         "field" | "graphql" => Some(&["name", "alias", "args", "data", "errors"]),
         "shop" => Some(&["name", "url", "charset", "decimal", "timezone"]),

@@ -4,6 +4,7 @@ use http::Method;
 
 use crate::diagnostic::nearest;
 
+use super::super::expr::{Expr, ExpressionsBuilder};
 use super::super::rule::{
     Condition, EventRule, Flash, FlashWanted, Matcher, On, PathTemplate, RuleKind, Segment, Stateful, StatusSet,
     Subject,
@@ -57,11 +58,25 @@ fn page(loader: &mut Loader, node: &Node) -> Vec<(String, crate::exchange::Selec
     boxes.collect()
 }
 
+/// Which rules name `flash` in an expression.
+pub(super) fn named(rules: &mut [EventRule], expressions: &ExpressionsBuilder) {
+    let names = |expr: Expr| {
+        let mut paths = expressions.paths(expr).iter();
+        paths.any(|path| path.first().is_some_and(|root| root == "flash"))
+    };
+    for rule in rules.iter_mut().filter(|rule| rule.is_event() || rule.is_learn()) {
+        let mut named = rule.when.iter().chain(&rule.for_each).copied().chain(rule.wait_expressions()).any(names);
+        rule.each_template(&mut |template| named |= template.holes().any(names));
+        rule.stateful.names_flash = named;
+    }
+}
+
 /// Where pages show messages and a rule asks for them: the rule that any page of a visitor fits who is waited for.
 pub(super) fn page_rule(flash: Option<&Flash>, events: &[EventRule]) -> Option<EventRule> {
     let shown = flash.is_some_and(|flash| !flash.page.is_empty());
     let asks = |event: &EventRule| {
-        event.conditions.iter().any(|condition| condition.subject == Subject::Flash)
+        event.stateful.names_flash
+            || event.conditions.iter().any(|condition| condition.subject == Subject::Flash)
             || event.finds.iter().any(|find| find.extract.reads_flash())
     };
     if !shown || !events.iter().any(asks) {
