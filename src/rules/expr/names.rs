@@ -7,8 +7,12 @@ use super::Scope;
 pub(super) struct Reads(u64);
 
 impl Reads {
+    pub(super) fn of(root: Root) -> Self {
+        Self(1 << root as u32)
+    }
+
     pub(super) fn add(&mut self, root: Root) {
-        self.0 |= 1 << root as u32;
+        self.0 |= Self::of(root).0;
     }
 
     pub(super) fn has(self, root: Root) -> bool {

@@ -9,7 +9,7 @@ use super::loader::{Keys, Loader};
 use super::parts::Merged;
 use super::status::status;
 use super::tree::{Entry, Node, Table, Toml};
-use super::{find, graphql, path, stateful, values};
+use super::{find, flash, graphql, path, stateful, values};
 
 /// Keys of a rule.
 pub(super) const KEYS: Keys = Keys {
@@ -118,7 +118,10 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, of: Of)
         stateful: stateful::stateful(loader, merged, scope),
     };
     match of {
-        Of::Event => complete(loader, entry, merged, &rule),
+        Of::Event => {
+            complete(loader, entry, merged, &rule);
+            flash::stops(loader, table);
+        }
         Of::Learn => stateful::learns(loader, entry, merged, &rule),
         Of::Part | Of::Wait => {}
     }

@@ -14,7 +14,7 @@ use super::find;
 use super::find_from::tell_no_flash;
 use super::loader::{Keys, Loader};
 use super::matcher::{Typing, matcher};
-use super::tree::{Entry, Node, Toml};
+use super::tree::{Entry, Node, Table, Toml};
 
 const KEYS: Keys = Keys { known: &["cookie", "format", "page"], later: &[] };
 const WANTED: Keys = Keys { known: &["level", "text"], later: &[] };
@@ -97,6 +97,16 @@ pub(super) fn in_table(loader: &mut Loader, entry: &Entry) {
     if !loader.flash_levels.is_empty() && !loader.flash_cookie {
         let hint = "write it in the rule itself: only there a rule waits for the session's next page".to_owned();
         loader.report.warn(entry.at, "this never holds, for no cookie carries the messages of this shop", hint);
+    }
+}
+
+/// Warns of `stop` in a rule that only the next page decides.
+pub(super) fn stops(loader: &mut Loader, table: &Table) {
+    let Some(stop) = table.get("stop").filter(|stop| matches!(stop.node.toml, Toml::Bool(true))) else { return };
+    if table.get("flash").is_some() && !loader.flash_levels.is_empty() && !loader.flash_cookie {
+        let message = "`stop` comes too late: that this rule matched is known with the visitor's next page, and later rules have run";
+        let hint = "tell the rules apart by a condition on the exchange itself".to_owned();
+        loader.report.missing_warn(stop.at, message, hint);
     }
 }
 
