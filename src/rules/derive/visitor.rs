@@ -238,8 +238,11 @@ fn forget(memory: &mut Map<String, Value>, name: &str, below: &[String]) -> bool
     match (below, memory.get_mut(name)) {
         ([], _) => memory.shift_remove(name).is_some(),
         ([next, rest @ ..], Some(Value::Object(inner))) => {
-            let names = named(inner, next);
-            names.iter().fold(false, |any, next| forget(inner, next, rest) || any)
+            let mut any = false;
+            for next in named(inner, next) {
+                any |= forget(inner, &next, rest);
+            }
+            any
         }
         _ => false,
     }
