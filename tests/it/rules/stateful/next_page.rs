@@ -297,7 +297,7 @@ fn items_and_waits_go_on_from_the_next_page() {
 }
 
 /// It asks for no message, and tells what the messages say.
-const NAMED: &str = r#"
+const NAMED: &str = r"
 [flash]
 page.success = '.ok'
 [event.said]
@@ -323,7 +323,7 @@ remember.said = '{{ flash[0].text }}'
 on = 'POST /tell'
 topic = 'product.updated'
 id = '{{ session.said }}'
-"#;
+";
 
 #[test]
 fn a_flash_that_only_values_name_is_waited_for() {
