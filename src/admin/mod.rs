@@ -56,6 +56,7 @@ pub use crate::model::{DeliveryState, Trigger, Verdict, id_json};
 pub use control::{ControlError, bind_control, connect_control, serve_control};
 pub use delivery_view::{AttemptView, DeliveryRow, DeliveryView, OutcomeView, Standing};
 pub use error::ApiError;
+pub use record::disguise;
 pub use row::{LogKind, LogRow};
 pub use view::{
     Backlog, ErasedView, EventsView, LogFollowView, LogPageView, PingView, PlanView, ReloadView, RulesView, RunView,

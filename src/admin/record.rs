@@ -62,7 +62,7 @@ pub(super) async fn record(State(admin): State<Admin>, RawQuery(query): RawQuery
     let recording = recorder
         .record(params.filter)
         .ok_or_else(|| ApiError::Conflict("too many recordings are being taken already: end one of them".to_owned()))?;
-    let disguise = (!params.raw).then(|| disguise(&admin.rules.active().ruleset));
+    let disguise = (!params.raw).then(|| disguise(Some(&admin.rules.active().ruleset)));
     let (sender, receiver) = mpsc::channel(LINES);
     tokio::spawn(write(recording, disguise, admin.clock.now(), sender));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::new(Lines(receiver))).into_response())
@@ -95,7 +95,7 @@ pub(super) async fn last(
     for kept in &kept {
         memories.push(memory(&admin, &active.ruleset, &kept.exchange).await?);
     }
-    let mut disguise = (!params.raw).then(|| disguise(&active.ruleset));
+    let mut disguise = (!params.raw).then(|| disguise(Some(&active.ruleset)));
     let seen = kept.iter().zip(memories).map(|(kept, memory)| {
         let Kept { exchange, events, notes } = &**kept;
         let memory = disguise.as_mut().map_or_else(|| memory.clone(), |disguise| disguise.table(memory.clone()));
@@ -120,11 +120,14 @@ fn recorder(admin: &Admin) -> Result<&Recorder, ApiError> {
     admin.recorder.as_ref().ok_or_else(none)
 }
 
-fn disguise(ruleset: &Ruleset) -> Disguise {
-    let messages: Vec<String> = ruleset.flash.iter().filter_map(|flash| flash.cookie.clone()).collect();
+/// A disguise for one file: its pseudonyms are like no other's. Rules say which names are secret beside the built-in list,
+/// and which cookie carries messages, which stay.
+pub fn disguise(ruleset: Option<&Ruleset>) -> Disguise {
+    let messages = ruleset.and_then(|ruleset| ruleset.flash.as_ref()?.cookie.clone());
+    let redact = ruleset.map_or(&[] as &[String], |ruleset| &ruleset.shop.redact);
     let mut salt = [0; 32];
     fill_random(&mut salt);
-    Disguise::new(salt, &ruleset.shop.redact, &messages)
+    Disguise::new(salt, redact, messages.as_slice())
 }
 
 fn line(exchange: &Exchange, disguise: Option<&mut Disguise>) -> String {

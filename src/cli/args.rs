@@ -226,6 +226,9 @@ pub(super) struct CaseArgs {
     /// Write to this new file instead of stdout, as a rule DIR/cases/NAME.txt
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+    /// Leave cookies, passwords and tokens as they are
+    #[arg(long)]
+    pub(super) raw: bool,
 }
 
 fn seqs(text: &str) -> Result<Seqs, String> {

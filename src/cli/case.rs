@@ -4,9 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 
 use http::HeaderMap;
+use serde_json::Value;
 
-use crate::exchange::{CaseStep, CaseText, CaseWhat, ExpectedText};
+use crate::admin;
+use crate::exchange::{CaseStep, CaseText, CaseWhat, Exchange, ExpectedText};
+use crate::rules::Ruleset;
 use crate::rules::cases::Came;
+use crate::rules::disguise::Disguise;
 
 use super::args::CaseArgs;
 use super::exchanges::{Recorded, Source};
@@ -45,14 +49,25 @@ const NOISE: [&str; 26] = [
 ];
 
 pub(super) fn run(args: &CaseArgs) -> Result<(), Failure> {
-    let mut case = CaseText { steps: steps(args)?, expected: None };
+    let ruleset = args.rules.as_deref().map(ruleset).transpose()?;
+    let source = Source::of(&args.recording)?;
+    let disguise = (!args.raw && source.holds_secrets()?).then(|| admin::disguise(ruleset.as_ref()));
+    let Chosen { steps, plain } = chosen(args, source, disguise)?;
+    let mut case = CaseText { steps, expected: None };
     if case.steps.is_empty() {
         return Err(Failure::Failed("no exchange of the recording is chosen".to_owned()));
     }
-    let events = match &args.rules {
-        Some(rules) => {
-            let result = ruleset(rules)?.run_case(&case).map_err(|fault| Failure::Failed(fault.to_string()))?;
-            result.run.events.iter().map(Came::line).collect()
+    let events = match &ruleset {
+        Some(ruleset) => {
+            let came = came(ruleset, &case)?;
+            if let Some(steps) = plain
+                && shape(&came) != shape(&self::came(ruleset, &CaseText { steps, expected: None })?)
+            {
+                let text = "these rules make something else of it with its secrets replaced: look whether what they rest on \
+                            looks like one, or write it as it was with --raw";
+                writeln!(anstream::stderr(), "{text}")?;
+            }
+            came.iter().map(Came::line).collect()
         }
         None => Vec::new(),
     };
@@ -84,36 +99,68 @@ pub(super) fn run(args: &CaseArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The chosen exchanges, content codings undone, times counted from the first.
-fn steps(args: &CaseArgs) -> Result<Vec<CaseStep>, Failure> {
-    let mut chosen = Vec::new();
+fn came(ruleset: &Ruleset, case: &CaseText) -> Result<Vec<Came>, Failure> {
+    let result = ruleset.run_case(case).map_err(|fault| Failure::Failed(fault.to_string()))?;
+    Ok(result.run.events)
+}
+
+/// What must not depend on whether secrets are replaced.
+fn shape(came: &[Came]) -> Vec<(usize, usize, &str, Option<&Value>)> {
+    came.iter().map(|came| (came.seq, came.settled, came.rule.as_str(), came.event.get("topic"))).collect()
+}
+
+/// The chosen exchanges.
+struct Chosen {
+    steps: Vec<CaseStep>,
+    /// The same with their secrets, where these were replaced.
+    plain: Option<Vec<CaseStep>>,
+}
+
+/// Chooses exchanges, content codings undone, times counted from the first.
+fn chosen(args: &CaseArgs, source: Source<'_>, mut disguise: Option<Disguise>) -> Result<Chosen, Failure> {
+    let step = |what| CaseStep { comment: Vec::new(), line: 0, what };
+    let mut chosen = Chosen { steps: Vec::new(), plain: disguise.is_some().then(Vec::new) };
     let (mut seq, mut first) = (0, None);
-    Source::of(&args.recording)?.each(|recorded| {
-        let what = match recorded {
-            Recorded::Exchange(line) => {
-                seq += 1;
-                if !args.seq.0.is_empty() && !args.seq.0.iter().any(|range| range.contains(&(seq - 1))) {
-                    return Ok(());
-                }
-                let t = line.t.map(|t| {
-                    let millis = ((t - *first.get_or_insert(t)) * 1000.0).round();
-                    millis / 1000.0
-                });
-                let mut exchange = line.exchange.decoded();
-                readable(&mut exchange.request.headers);
-                exchange.response.iter_mut().for_each(|response| readable(&mut response.headers));
-                CaseWhat::Exchange { t, exchange: Box::new(exchange) }
+    source.each(|recorded| {
+        let line = match recorded {
+            Recorded::Exchange(line) => line,
+            Recorded::Answer { target, response, body } => {
+                chosen.steps.push(step(CaseWhat::Answer { target, response, body }));
+                return Ok(());
             }
-            Recorded::Answer { target, response, body } => CaseWhat::Answer { target, response, body },
         };
-        chosen.push(CaseStep { comment: Vec::new(), line: 0, what });
+        // Also of those that are not chosen: a secret of one may stand in another.
+        let disguised = disguise.as_mut().map(|disguise| disguise.exchange(&line.exchange));
+        seq += 1;
+        if !args.seq.0.is_empty() && !args.seq.0.iter().any(|range| range.contains(&(seq - 1))) {
+            return Ok(());
+        }
+        let t = line.t.map(|t| {
+            let millis = ((t - *first.get_or_insert(t)) * 1000.0).round();
+            millis / 1000.0
+        });
+        let exchange = |exchange: Exchange| step(CaseWhat::Exchange { t, exchange: Box::new(readable(exchange)) });
+        let plain = exchange(line.exchange.decoded());
+        match (disguised, &mut chosen.plain) {
+            (Some(disguised), Some(all)) => {
+                all.push(plain);
+                chosen.steps.push(exchange(disguised));
+            }
+            _ => chosen.steps.push(plain),
+        }
         Ok(())
     })?;
     Ok(chosen)
 }
 
 /// Leaves out what no rule is about.
-fn readable(headers: &mut HeaderMap) {
+fn readable(mut exchange: Exchange) -> Exchange {
+    quiet(&mut exchange.request.headers);
+    exchange.response.iter_mut().for_each(|response| quiet(&mut response.headers));
+    exchange
+}
+
+fn quiet(headers: &mut HeaderMap) {
     for name in NOISE {
         headers.remove(name);
     }

@@ -8,15 +8,15 @@ use crate::{app, rules};
 use super::args::CheckArgs;
 use super::failure::Failure;
 use super::output::{count, diagnostics, json_lines};
+use super::ruleset::{at_hand, missing};
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
-    let dir = args.dir().display();
-    if !args.dir().is_dir() {
-        let text =
-            format!("there is no directory {dir}: name your rules directory, or make one with `shopbell init {dir}`");
-        return Err(Failure::Usage(text));
+    let path = at_hand(args.dir());
+    let dir = path.display();
+    if !path.is_dir() {
+        return Err(missing(path));
     }
-    let (found, summary) = match app::read_rules_dir(args.dir()) {
+    let (found, summary) = match app::read_rules_dir(path) {
         Err(faults) => (faults, None),
         Ok(files) => {
             let mut loaded = rules::load(&files);
@@ -50,7 +50,7 @@ fn report(found: &[Diagnostic], ok: Option<String>, args: &CheckArgs) -> Result<
                     if warnings > 0 { format!(" and {}", count(warnings, "warning")) } else { String::new() };
                 format!(
                     "{}: {}{warnings}; such a set would not take effect",
-                    args.dir().display(),
+                    at_hand(args.dir()).display(),
                     count(errors, "fault")
                 )
             }

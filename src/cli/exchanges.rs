@@ -2,13 +2,18 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
+
+use serde_json::Value;
 
 use crate::exchange::{CapturedBody, CaseText, CaseWhat, RecordedLine, ResponseHead, parse_har, parse_line};
 
 use super::args::RecordingArgs;
 use super::failure::Failure;
+
+/// Bytes in which what `record` writes before the first exchange has room.
+const HEAD_BYTES: u64 = 16 * 1024;
 
 /// One thing of a recording.
 pub(super) enum Recorded {
@@ -35,6 +40,23 @@ impl<'a> Source<'a> {
     /// Whether it is read from stdin, which goes only once.
     pub(super) fn is_stdin(self) -> bool {
         self.0.as_os_str() == "-"
+    }
+
+    /// Whether secrets stand in it as they were: not in a case, which people wrote, nor in what `record` wrote without
+    /// `--raw`. Of stdin that is not known before it is read.
+    pub(super) fn holds_secrets(self) -> Result<bool, Failure> {
+        if self.is_stdin() {
+            return Ok(true);
+        }
+        let mut start = Vec::new();
+        let file = File::open(self.0).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut start));
+        file.map_err(|fault| self.unreadable(&fault))?;
+        let start = String::from_utf8_lossy(&start);
+        Ok(match Kind::of(&start) {
+            Kind::Har => true,
+            Kind::Case => false,
+            Kind::Lines => !start.lines().next().is_some_and(is_disguised),
+        })
     }
 
     /// As people know it.
@@ -128,6 +150,12 @@ impl Kind {
 /// Whether a line is what `record` writes before the first exchange.
 fn is_head(line: &str) -> bool {
     line.trim_start().starts_with(super::HEAD_MARK)
+}
+
+/// Whether a line is such a head, of a recording without its secrets.
+fn is_disguised(line: &str) -> bool {
+    let head = Some(line).filter(|line| is_head(line)).and_then(|line| serde_json::from_str::<Value>(line).ok());
+    head.is_some_and(|head| head["shopbell"]["raw"] == false)
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ what was found instead. Nothing is delivered.
 
 pub(super) const CASE: &str = "\
 A case is a text file of exchanges and of the events they must give. Headers that say nothing are left out; read it, shorten \
-it, and give it a first line that says what it is about.
+it, and give it a first line that says what it is about. Cookies, passwords and tokens are replaced, equal ones by equal words.
 
   shopbell case traffic.har --seq 12-15 --rules rules --out rules/cases/order-by-guest.txt";
 

@@ -85,7 +85,7 @@ pub(super) fn split(name: &str) -> Option<(Cow<'_, str>, Keys<'_>)> {
 }
 
 /// The keys of brackets that follow each other, up to the first that is none.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Keys<'a>(&'a str);
 
 impl<'a> Iterator for Keys<'a> {

@@ -29,9 +29,12 @@ pub(super) fn is_int(segment: &str) -> bool {
 pub(super) type Captures = Vec<(String, String)>;
 
 impl PathTemplate {
-    /// Whether it has a capture of this name.
-    pub(super) fn captures_name(&self, name: &str) -> bool {
-        self.segments.iter().any(|segment| matches!(segment, Segment::Any(own) | Segment::Int(own) if own == name))
+    /// The names of its captures.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Any(name) | Segment::Int(name) => Some(name.clone()),
+            Segment::Literal(_) | Segment::Rest => None,
+        })
     }
 
     /// What the template captures of a path that fits it; `None` if it does not fit.

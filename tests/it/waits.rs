@@ -70,6 +70,37 @@ as = "office"
 find.id = { css = "td.id" }
 for = "20s"
 
+[flash]
+page.success = ".ok"
+
+[event.voucher]
+on = "POST /voucher"
+flash = "success"
+topic = "action.woocommerce_applied_coupon"
+resource = "coupon"
+key.code = "{{ form.code }}"
+
+[event.made]
+on = "POST /made"
+find.id = { from = "flash", regex = '/products/(\d+)' }
+topic = "product.created"
+id = "{{ find.id }}"
+key.sku = "{{ form.sku }}"
+
+[event.invoice]
+on = "POST /invoice"
+topic = "order.updated"
+key.number = "{{ form.number }}"
+id = "{{ then.find.id }}"
+[event.invoice.wait]
+get = "/office/orders"
+find.numbers = { css = "td.no", all = true }
+find.id = { css = "tr:has(input) input", attr = "value" }
+response.headers.x-office = "{{ form.office }}"
+any = [{ find.numbers = "{{ form.number }}" }]
+for = "1s"
+else = "send"
+
 [access.office]
 login.post = "/office/login"
 login.form = { user = "clerk", password = "pw" }
@@ -103,6 +134,14 @@ fn shop(logins: Arc<AtomicUsize>) -> Router {
     Router::new()
         .route("/checkout", post(async || Redirect::to("/done")))
         .route("/late", post(async || "ok"))
+        .route("/voucher", post(async || Redirect::to("/basket")))
+        .route("/made", post(async || Redirect::to("/basket")))
+        .route("/basket", get(async || Html("<p class=ok>Done: <a href='/products/91'>see it</a></p>")))
+        .route("/invoice", post(async || "saved"))
+        .route(
+            "/office/orders",
+            get(async || ([("x-office", "north")], Html("<table><tr><td><input value=70><td class=no>A-1<tr><td><input value=71><td class=no>A-3</table>"))),
+        )
         .route("/done", get(async || Html("<p id=number>Order 1007</p>")))
         .route("/product", post(async || "saved"))
         .route(
@@ -218,5 +257,48 @@ async fn look_ups_find_ids_with_and_without_a_login() {
     send(running.proxy_addr, "POST", "/coupon", "code=A%26B").await;
     let events = events(&running, 3).await;
     assert_eq!((about(&events[2]).1, logins.load(Ordering::SeqCst)), (Some("41"), 3));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_its_page_is_told_by_it_also_after_a_restart() {
+    let (dir, shop, _) = stage().await;
+    let running = start(dir.path(), shop).await;
+    send(running.proxy_addr, "POST", "/voucher", "code=SPRING").await;
+    send(running.proxy_addr, "POST", "/made", "sku=T-1").await;
+    assert_eq!(running.store.pendings().await.unwrap().len(), 2, "the visitor went on: both matches are on disk");
+    running.stop().await;
+
+    let running = start(dir.path(), shop).await;
+    assert!(running.store.events(Seq(1), 10).await.unwrap().0.is_empty());
+    send(running.proxy_addr, "GET", "/basket", "").await;
+    let events = events(&running, 2).await;
+    let told = events.iter().map(|event| about(event)).collect::<Vec<_>>();
+    assert_eq!(
+        told,
+        [
+            ("action.woocommerce_applied_coupon", None, r#"{"code":"SPRING"}"#.to_owned()),
+            ("product.created", Some("91"), r#"{"sku":"T-1"}"#.to_owned()),
+        ]
+    );
+    assert!(running.store.pendings().await.unwrap().is_empty());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_counts_only_if_it_is_about_what_the_first_exchange_named() {
+    let (dir, shop, _) = stage().await;
+    let running = start(dir.path(), shop).await;
+    let sent = [
+        ("number=A-1&office=north", Some("70")),
+        // Another order, another office: the answer does not fit, and the key goes out when the time is up.
+        ("number=A-2&office=north", None),
+        ("number=A-3&office=south", None),
+    ];
+    for (at, (sent, id)) in sent.into_iter().enumerate() {
+        send(running.proxy_addr, "POST", "/invoice", sent).await;
+        let events = events(&running, at + 1).await;
+        assert_eq!((events[at].topic.as_str(), events[at].id.as_deref()), ("order.updated", id), "{sent}");
+    }
     running.stop().await;
 }

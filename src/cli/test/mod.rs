@@ -16,7 +16,7 @@ use crate::rules::cases::{CaseResult, Row};
 use super::args::TestArgs;
 use super::failure::Failure;
 use super::output::{Tone, count, json_lines, styled};
-use super::ruleset::ruleset;
+use super::ruleset::{DEFAULT, at_hand, missing, ruleset};
 
 /// What became of one case.
 enum Verdict {
@@ -48,7 +48,7 @@ impl<'a> Plan<'a> {
             args.what.iter().map(PathBuf::as_path).partition(|what| what.is_dir());
         dirs.extend(args.rules.iter().map(PathBuf::as_path));
         if dirs.is_empty() {
-            dirs.push(Path::new("rules"));
+            dirs.push(at_hand(Path::new(DEFAULT)));
         }
         let names = names.into_iter().map(|name| name.display().to_string()).collect();
         Self { dirs, names, args }
@@ -87,7 +87,7 @@ pub(super) fn run(args: &TestArgs) -> Result<(), Failure> {
 
 fn directory(dir: &Path, plan: &Plan<'_>, tally: &mut Tally) -> Result<(), Failure> {
     if !dir.is_dir() {
-        return Err(Failure::Usage(format!("there is no directory {}: name a rules directory", dir.display())));
+        return Err(missing(dir));
     }
     let ruleset = ruleset(dir)?;
     let files = app::case_files(dir)

@@ -23,7 +23,8 @@ use crate::rules::view::View;
 
 /// A rule as an exchange sees it, with what its paths captured.
 fn context_of<'a>(context: &'a Context<'a>, hit: &'a MatchedRule) -> RuleContext<'a> {
-    context.rule(&hit.params, &hit.location_params).with_found(&hit.found)
+    let context = context.rule(&hit.params, &hit.location_params);
+    context.with_referer(&hit.referer_params).with_found(&hit.found)
 }
 
 impl Ruleset {

@@ -8,6 +8,7 @@ use super::payload;
 use super::phase::{Phase, Stage};
 use super::sink::{MemoryOp, Sink, Work};
 use super::trace::Traced;
+use crate::exchange::Damage;
 use crate::model::Topic;
 use crate::rules::expr::{Expr, RuleContext, RunError, Template};
 use crate::rules::rule::{EventRule, KeySource, Ruleset};
@@ -264,9 +265,10 @@ impl<'r, 'n> Run<'r, 'n> {
         if !self.template_is_due(template) {
             return None;
         }
-        let text = self.ruleset.expressions.text(template, context);
+        let unknown = self.unknown(template, context);
+        let text = if unknown.is_some() { Ok(None) } else { self.ruleset.expressions.text(template, context) };
         self.traced(what, template, || text.clone().map(|text| text.map(Value::String)));
-        self.told(what, template, context, text)
+        self.told(what, unknown, text)
     }
 
     /// A value, if it is due; a run-time error makes it undefined and is told.
@@ -274,9 +276,15 @@ impl<'r, 'n> Run<'r, 'n> {
         if !self.template_is_due(template) {
             return None;
         }
-        let value = self.ruleset.expressions.value(template, context);
+        let unknown = self.unknown(template, context);
+        let value = if unknown.is_some() { Ok(None) } else { self.ruleset.expressions.value(template, context) };
         self.traced(what, template, || value.clone());
-        self.told(what, template, context, value)
+        self.told(what, unknown, value)
+    }
+
+    /// The body that does not tell all that a value names, which may stand in what is missing of it.
+    fn unknown(&self, template: &Template, context: &RuleContext<'_>) -> Option<(&'static str, Damage)> {
+        template.holes().find_map(|hole| self.ruleset.expressions.unknown(hole, context))
     }
 
     fn traced(&mut self, what: &str, template: &Template, gave: impl FnOnce() -> Result<Option<Value>, RunError>) {
@@ -293,21 +301,16 @@ impl<'r, 'n> Run<'r, 'n> {
     fn told<T>(
         &mut self,
         what: &str,
-        template: &Template,
-        context: &RuleContext<'_>,
+        unknown: Option<(&'static str, Damage)>,
         got: Result<Option<T>, RunError>,
     ) -> Option<T> {
-        let got = got.unwrap_or_else(|error| {
+        if let Some((root, damage)) = unknown {
+            self.note(&format!("{what} is undefined: `{root}` is {}", damage.as_str()));
+        }
+        got.unwrap_or_else(|error| {
             self.failed(what, &error);
             None
-        });
-        if got.is_none() {
-            let damage = template.holes().find_map(|hole| self.ruleset.expressions.damage(hole, context));
-            if let Some((root, damage)) = damage {
-                self.note(&format!("{what} is undefined: `{root}` is {}", damage.as_str()));
-            }
-        }
-        got
+        })
     }
 }
 

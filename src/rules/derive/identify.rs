@@ -28,7 +28,7 @@ impl Settle<'_> {
         let identity = Identity::Id(id.clone());
         // An action that states no resource says nothing about what its keys stand for.
         if !candidate.topic.is_action() || candidate.origin.stated {
-            self.learn(&candidate.origin.rule, &candidate.resource, &candidate.keys, &id, notes);
+            self.learn(candidate, &id, notes);
         }
         let known = self.state.known(&candidate.resource, &identity);
         Found { id: Some(id), identity, known }
@@ -59,17 +59,24 @@ impl Settle<'_> {
         candidate.keys.iter().find_map(|key| self.state.known(&candidate.resource, &key_identity(key)))
     }
 
-    /// Every key stands for the id from here on; what was known by a key alone is merged into what the id knows.
-    fn learn(&mut self, rule: &str, resource: &str, keys: &[Key], id: &str, notes: &mut Notes) {
-        for key in keys {
+    /// Every key stands for the id from here on; what was known by a key alone is merged into what the id knows. Where only
+    /// a key told the id, those that disagree with it stay what they were.
+    fn learn(&mut self, candidate: &Candidate, id: &str, notes: &mut Notes) {
+        let resource = candidate.resource.as_str();
+        let told = candidate.id.is_some() || candidate.is_created();
+        for key in &candidate.keys {
             let before = self.state.id_of(resource, &key.name, &key.folded);
+            let other = before.as_deref().is_some_and(|before| before != id);
+            if !told && other && before.clone().is_some_and(|before| is_alive(&self.state, resource, before)) {
+                continue;
+            }
             if before.as_deref() != Some(id) && !self.is_older(resource, key, before.as_deref(), id) {
                 // Several things under one key on one page are no surprise.
                 let here = before.as_deref().is_some_and(|before| self.saw(resource, key, before));
                 if !here && before.is_some_and(|before| is_alive(&self.state, resource, before)) {
                     let text =
                         format!("key {} stood for another {resource}; it stands for the newer one now", key.name);
-                    notes.add(rule, text);
+                    notes.add(&candidate.origin.rule, text);
                 }
                 self.state.put_alias(resource, &key.name, &key.folded, id);
             }

@@ -43,7 +43,7 @@ use sink::Sink;
 use visitor::Visitor;
 
 pub(super) use body::DATES;
-pub(super) use redact::is_secret;
+pub(super) use redact::{is_card, is_secret};
 
 pub use notes::Note;
 pub use step::{Derived, Named, PendingDraft, Step};

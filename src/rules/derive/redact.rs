@@ -75,25 +75,52 @@ pub(in crate::rules) fn is_secret(name: &str) -> bool {
     hit(&name) || name.split(['[', ']']).any(hit)
 }
 
-/// Leaves out, at every depth, what is secret by name, or named in `omit` or `redact` (globs).
+/// Whether a value looks like the number of a payment card: 14 to 19 digits, maybe grouped, with a right check digit (ISO/IEC
+/// 7812-1, annex B). 13 digits are an article number as a rule.
+pub(in crate::rules) fn is_card(value: &str) -> bool {
+    let digits: Vec<u32> = value.chars().filter_map(|letter| letter.to_digit(10)).collect();
+    let grouped = value.chars().all(|letter| letter.is_ascii_digit() || matches!(letter, ' ' | '-'));
+    if !grouped || !(14..=19).contains(&digits.len()) || !matches!(digits.first(), Some(2..=6)) {
+        return false;
+    }
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| match (at % 2, digit * 2) {
+            (0, _) => *digit,
+            (_, double) if double > 9 => double - 9,
+            (_, double) => double,
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// Leaves out, at every depth, what is secret by name or a card's number by its look, or named in `omit` or `redact` (globs).
 pub(super) fn without(map: Map<String, Value>, omit: &[String], redact: &[String]) -> Map<String, Value> {
     let own: Vec<String> = omit.iter().chain(redact).map(|name| name.to_lowercase()).collect();
     table(map, &own)
 }
 
 fn table(map: Map<String, Value>, own: &[String]) -> Map<String, Value> {
-    let kept = map.into_iter().filter(|(name, _)| {
+    let kept = map.into_iter().filter(|(name, value)| {
         let name = name.to_lowercase();
         let hit = |pattern: &str| glob(pattern, &name);
-        !SECRETS.iter().any(|pattern| hit(pattern)) && !own.iter().any(|pattern| hit(pattern))
+        !SECRETS.iter().any(|pattern| hit(pattern)) && !own.iter().any(|pattern| hit(pattern)) && !is_cards(value)
     });
     kept.map(|(name, value)| (name, below(value, own))).collect()
+}
+
+fn is_cards(value: &Value) -> bool {
+    value.as_str().is_some_and(is_card)
 }
 
 fn below(value: Value, own: &[String]) -> Value {
     match value {
         Value::Object(map) => Value::Object(table(map, own)),
-        Value::Array(list) => Value::Array(list.into_iter().map(|item| below(item, own)).collect()),
+        Value::Array(list) => {
+            Value::Array(list.into_iter().filter(|item| !is_cards(item)).map(|item| below(item, own)).collect())
+        }
         scalar => scalar,
     }
 }
@@ -108,6 +135,7 @@ mod tests {
         let Value::Object(form) = json!({
             "name": "Tea", "Password": "x", "account": {"email": "a@b", "confirm_password": "x", "lines": [{"cvv": "1", "qty": "2"}]},
             "user_token": "t", "PHPSESSID": "s", "cc_number": "4", "_wpnonce": "n", "Token": "t", "note": "n", "iban": "DE",
+            "card": {"number": "4111 1111 1111 1111", "brand": "v"}, "all": ["5500000000000004", "x"], "ean": "4006381333931",
             "passenger": "kept", "pinot": "kept", "shipping": "kept",
         }) else {
             panic!("a table")
@@ -115,6 +143,7 @@ mod tests {
         let kept = without(form, &["NOTE*".to_owned()], &["iban".to_owned()]);
         let wanted = json!({
             "name": "Tea", "account": {"email": "a@b", "lines": [{"qty": "2"}]},
+            "card": {"brand": "v"}, "all": ["x"], "ean": "4006381333931",
             "passenger": "kept", "pinot": "kept", "shipping": "kept",
         });
         assert_eq!(Value::Object(kept), wanted);

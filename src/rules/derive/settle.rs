@@ -93,7 +93,8 @@ impl<'a> Settle<'a> {
         // A new thing under a key that others had before it (the next order of one customer) begins with nothing.
         let fresh = topic.event() == "created" && found.id.is_none();
         let before = found.known.as_ref().filter(|_| !fresh);
-        let first_seen = before.map_or(origin.at, |known| known.created);
+        // A list may have shown it before a waiting event told of it, and later than that happened.
+        let first_seen = before.map_or(origin.at, |known| known.created.min(origin.at));
         let last_modified = found.known.as_ref().map(|known| known.modified);
         let zone = &self.ruleset.shop.timezone;
         let dates = Dates::take(&mut payload, first_seen, last_modified, self.now, zone);

@@ -8,7 +8,7 @@ use super::merge::added;
 use super::notes::Notes;
 use super::sink::MemoryOp;
 use crate::exchange::Reading;
-use crate::model::{Pending, SessionMemory, Timestamp, Write};
+use crate::model::{Pending, SessionMemory, Timestamp, Write, glob};
 use crate::rules::rule::{Ruleset, SessionConfig};
 use crate::rules::sessions::{SessionKeys, hash};
 use crate::rules::view::View;
@@ -205,10 +205,11 @@ fn meet(own: &mut SessionMemory, other: SessionMemory) {
 
 fn apply(memory: &mut SessionMemory, op: &MemoryOp, now: Timestamp, notes: &mut Notes) {
     for path in &op.forget {
-        if let [name, below @ ..] = path.as_slice()
-            && forget(&mut memory.memory, name, below)
-        {
-            memory.written.insert(name.clone(), now);
+        let [name, below @ ..] = path.as_slice() else { continue };
+        for name in named(&memory.memory, name) {
+            if forget(&mut memory.memory, &name, below) {
+                memory.written.insert(name, now);
+            }
         }
     }
     for (name, value) in &op.remember {
@@ -232,11 +233,25 @@ fn apply(memory: &mut SessionMemory, op: &MemoryOp, now: Timestamp, notes: &mut 
     }
 }
 
-/// Takes a path out; gives whether there was anything.
+/// Takes a path out, whose names below the first are globs; gives whether there was anything.
 fn forget(memory: &mut Map<String, Value>, name: &str, below: &[String]) -> bool {
     match (below, memory.get_mut(name)) {
         ([], _) => memory.shift_remove(name).is_some(),
-        ([next, rest @ ..], Some(Value::Object(inner))) => forget(inner, next, rest),
+        ([next, rest @ ..], Some(Value::Object(inner))) => {
+            let mut any = false;
+            for next in named(inner, next) {
+                any |= forget(inner, &next, rest);
+            }
+            any
+        }
         _ => false,
     }
+}
+
+/// The names that a glob stands for.
+fn named(memory: &Map<String, Value>, pattern: &str) -> Vec<String> {
+    if !pattern.contains('*') {
+        return vec![pattern.to_owned()];
+    }
+    memory.keys().filter(|name| glob(pattern, name)).cloned().collect()
 }

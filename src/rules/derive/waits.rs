@@ -79,10 +79,9 @@ impl Run<'_, '_> {
         }
     }
 
-    /// What happens when nothing comes: what can be named is sent.
+    /// What happens when nothing comes.
     pub(super) fn otherwise(&self, values: &Values) -> Otherwise {
-        let nameable = values.id.is_some() || !values.keys.is_empty();
-        let default = if nameable { Otherwise::Send } else { Otherwise::Drop };
+        let default = if values.keys.is_empty() { Otherwise::Drop } else { Otherwise::Send };
         self.rule.stateful.otherwise.unwrap_or(default)
     }
 

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, header};
 use regex::bytes::{Captures, Regex};
 use serde_json::Value;
 
+use super::super::derive::is_card;
 use super::Disguise;
 use super::heads::set_target;
 use crate::exchange::{CapturedBody, Damage, Exchange};
@@ -124,7 +125,7 @@ impl Disguise {
             // An HTML fragment, a GraphQL document, a link.
             Value::String(text) => {
                 let html = text.contains('<');
-                let changed = if super::text::is_card(text) { self.pseudonym(text) } else { self.running(text, html) };
+                let changed = if is_card(text) { self.pseudonym(text) } else { self.running(text, html) };
                 *text = changed;
             }
             Value::Number(number) if secret => {

@@ -17,7 +17,7 @@ use regex::bytes::Regex;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::derive::is_secret;
+use super::derive::{is_card, is_secret};
 use crate::exchange::Exchange;
 use crate::model::glob;
 
@@ -135,7 +135,7 @@ impl Disguise {
     }
 
     fn pseudonym(&mut self, value: &str) -> String {
-        let pseudonym = if text::is_card(value) { self.digits(value) } else { self.letters(value) };
+        let pseudonym = if is_card(value) { self.digits(value) } else { self.letters(value) };
         if value.len() >= LEAST_KNOWN {
             self.known.add(value.as_bytes(), &pseudonym);
         }

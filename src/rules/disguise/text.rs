@@ -6,6 +6,7 @@ use form_urlencoded::byte_serialize;
 use percent_encoding::percent_decode_str;
 use regex::{Captures, Regex};
 
+use super::super::derive::is_card;
 use super::Disguise;
 
 /// `?name=value` of a link in a text.
@@ -126,25 +127,4 @@ fn is_number(value: &str) -> bool {
 
 pub(super) fn decode(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
-}
-
-/// Whether a value looks like the number of a payment card: 14 to 19 digits, maybe grouped, with a right check digit (ISO/IEC
-/// 7812-1, annex B). 13 digits are an article number as a rule.
-pub(super) fn is_card(value: &str) -> bool {
-    let digits: Vec<u32> = value.chars().filter_map(|letter| letter.to_digit(10)).collect();
-    let grouped = value.chars().all(|letter| letter.is_ascii_digit() || matches!(letter, ' ' | '-'));
-    if !grouped || !(14..=19).contains(&digits.len()) || !matches!(digits.first(), Some(2..=6)) {
-        return false;
-    }
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, digit)| match (at % 2, digit * 2) {
-            (0, _) => *digit,
-            (_, double) if double > 9 => double - 9,
-            (_, double) => double,
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }

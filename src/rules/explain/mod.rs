@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::derive::Traced;
 use super::matching::Matched;
 use super::replay::{Progress, Replay};
-use super::rule::Ruleset;
+use super::rule::{EventRule, RuleKind, Ruleset};
 use super::view::{MemoryState, View};
 use crate::exchange::{Exchange, Timestamp};
 use crate::model::{SessionMemory, Write};
@@ -120,7 +120,10 @@ fn near_path(ruleset: &Ruleset, reading: &crate::exchange::Reading) -> Option<St
     let asked = format!("{} {}", request.method, request.path());
     let of =
         |on: &super::rule::On| on.methods.iter().map(|method| format!("{method} {}", on.path.text)).collect::<Vec<_>>();
-    let known: Vec<String> = ruleset.events.iter().flat_map(|rule| &rule.on).flat_map(of).collect();
+    // What waits for any page, or for an answer, has no path of its own.
+    let own =
+        |rule: &&EventRule| !matches!(rule.stateful.kind, RuleKind::FlashPage | RuleKind::Wait { look_up: true, .. });
+    let known: Vec<String> = ruleset.events.iter().filter(own).flat_map(|rule| &rule.on).flat_map(of).collect();
     crate::diagnostic::nearest(&asked, known.iter().map(String::as_str)).map(str::to_owned)
 }
 

@@ -3,7 +3,7 @@
 use super::context::path_root;
 use super::lint::{self, Linted};
 use super::names::{Reads, Root};
-use super::rule_names::RuleNames;
+use super::rule_names::{Defined, RuleNames};
 use super::template::{self, Stretch};
 use super::{Expr, ExprFault, Expressions, MAX_SOURCE_BYTES, Piece, Scope, Template};
 use crate::rules::rule::Shop;
@@ -84,10 +84,9 @@ impl ExpressionsBuilder {
         (whole.then_some(template), faults)
     }
 
-    /// The expressions that follow stand in a rule with these finds; `graphql`: it runs for GraphQL fields; `flash`: the
-    /// shop's messages can be read.
-    pub fn begin_rule(&mut self, finds: Vec<String>, graphql: bool, flash: bool) {
-        self.rule = Some(RuleNames::new(finds, graphql, flash));
+    /// The expressions that follow stand in a rule that defines this.
+    pub fn begin_rule(&mut self, defined: Defined) {
+        self.rule = Some(RuleNames::new(defined));
     }
 
     /// A rule inside of another one: what stands there until [`ExpressionsBuilder::leave`] is not of the outer one.

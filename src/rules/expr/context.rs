@@ -40,6 +40,7 @@ pub struct RuleContext<'a> {
     pub(super) exchange: &'a Context<'a>,
     params: &'a [(String, String)],
     location_params: &'a [(String, String)],
+    referer_params: &'a [(String, String)],
     found: Option<&'a Found>,
     item: Option<(Value, usize)>,
     late: Option<&'a Late>,
@@ -83,7 +84,8 @@ impl<'a> Context<'a> {
 
     /// For a rule, with what its paths captured.
     pub fn rule(&'a self, params: &'a [(String, String)], location_params: &'a [(String, String)]) -> RuleContext<'a> {
-        RuleContext { exchange: self, params, location_params, found: None, item: None, late: None }
+        let referer_params = &[];
+        RuleContext { exchange: self, params, location_params, referer_params, found: None, item: None, late: None }
     }
 
     pub(super) fn view(&self) -> &dyn View {
@@ -133,7 +135,6 @@ impl<'a> Context<'a> {
             Root::ResponseHeaders => headers(reading.response_headers()),
             Root::Cookies => cookies(reading.cookies(), Repeated::First),
             Root::ResponseCookies => cookies(reading.response_cookies(), Repeated::Last),
-            Root::Referer => reading.referer().map_or(Value::UNDEFINED, |url| url_parts(url).into_value()),
             Root::Vars => shared(&self.shop.vars),
             Root::Shop => shop(self.shop),
             Root::Now => self.now.wc_in(&self.shop.timezone).into(),
@@ -176,6 +177,12 @@ impl<'a> RuleContext<'a> {
     #[must_use]
     pub fn with_late(&self, late: &'a Late) -> Self {
         Self { late: Some(late), ..self.clone() }
+    }
+
+    /// The same with what the rule's path templates captured of the referer.
+    #[must_use]
+    pub fn with_referer(&self, referer_params: &'a [(String, String)]) -> Self {
+        Self { referer_params, ..self.clone() }
     }
 
     /// The same with what the rule's finds gave.
@@ -251,7 +258,8 @@ impl<'a> RuleContext<'a> {
         }
         match root {
             Root::Params => captures(self.params),
-            Root::Location => self.location(),
+            Root::Location => self.url(root, self.exchange.reading.location(), self.location_params),
+            Root::Referer => self.url(root, self.exchange.reading.referer(), self.referer_params),
             Root::Find | Root::Flash | Root::Graphql | Root::Field => self.found(root),
             _ => self.exchange.root(root),
         }
@@ -271,10 +279,11 @@ impl<'a> RuleContext<'a> {
         }
     }
 
-    fn location(&self) -> Value {
-        let Some(url) = self.exchange.reading.location() else { return Value::UNDEFINED };
-        let shared = self.exchange.once(Root::Location.word(), || url_parts(url).into_value());
-        if self.location_params.is_empty() {
+    /// `location` or `referer`, with what the rule's path templates captured of it.
+    fn url(&self, root: Root, url: Option<&Url>, params: &[(String, String)]) -> Value {
+        let Some(url) = url else { return Value::UNDEFINED };
+        let shared = self.exchange.once(root.word(), || url_parts(url).into_value());
+        if params.is_empty() {
             return shared;
         }
         let Some(parts) = shared.downcast_object::<Table>() else { return shared };
@@ -283,7 +292,7 @@ impl<'a> RuleContext<'a> {
             .iter()
             .filter_map(|key| Some((key.as_str()?.to_owned(), parts.get(key.as_str()?)?.clone())))
             .collect();
-        table.insert("params", captures(self.location_params));
+        table.insert("params", captures(params));
         table.into_value()
     }
 }

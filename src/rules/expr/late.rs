@@ -6,7 +6,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 use serde_json::{Map, Value as Json};
 
-use super::context::RuleContext;
+use super::context::{RuleContext, path_root};
 use super::names::{self, Reads, Root};
 use super::value::{Table, from_json, to_json};
 use super::{Expr, Expressions, Template};
@@ -118,6 +118,12 @@ impl RuleContext<'_> {
             }
         }
         tree
+    }
+
+    /// Whether there is one certain thing at a path: not all of a body, nor all values of a name.
+    pub(super) fn tells(&self, path: &[String]) -> bool {
+        let one = path_root(path).is_some_and(|(_, below)| below.last().is_some_and(|last| !last.ends_with("[]")));
+        one && self.at(path).is_some()
     }
 
     fn at(&self, path: &[String]) -> Option<Json> {

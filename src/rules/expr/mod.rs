@@ -28,6 +28,7 @@ pub use builder::ExpressionsBuilder;
 pub use context::{Context, Item, RuleContext};
 pub(super) use filters::date_seconds;
 pub use late::{Late, names_find, shortest};
+pub use rule_names::Defined;
 pub use run::{Expressions, FUEL, MAX_ITEMS, RunError};
 
 /// The longest source of one expression, in bytes. Longer ones are refused: a flat chain of links is parsed recursively.

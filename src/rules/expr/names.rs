@@ -7,8 +7,12 @@ use super::Scope;
 pub(super) struct Reads(u64);
 
 impl Reads {
+    pub(super) fn of(root: Root) -> Self {
+        Self(1 << root as u32)
+    }
+
     pub(super) fn add(&mut self, root: Root) {
-        self.0 |= 1 << root as u32;
+        self.0 |= Self::of(root).0;
     }
 
     pub(super) fn has(self, root: Root) -> bool {
@@ -91,8 +95,7 @@ pub(super) fn is_of_exchange(word: &str) -> bool {
 /// What may stand below a root that is a fixed table.
 pub(super) fn children(root: &str) -> Option<&'static [&'static str]> {
     match root {
-        "location" => Some(&["url", "host", "path", "query", "params"]),
-        "referer" => Some(&["url", "host", "path", "query"]),
+        "location" | "referer" => Some(&["url", "host", "path", "query", "params"]),
         "response" => Some(&["headers", "cookies", "body", "json"]),
         "field" | "graphql" => Some(&["name", "alias", "args", "data", "errors"]),
         "shop" => Some(&["name", "url", "charset", "decimal", "timezone"]),

@@ -6,8 +6,9 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use serde_json::{Map, Value as Json};
 
 use super::builder::{self, Source};
-use super::context::{Item, RuleContext, filter_variables};
+use super::context::{Item, RuleContext, filter_variables, path_root};
 use super::lookups::MAX_LOOKUPS;
+use super::names::Reads;
 use super::program::{Compiled, Program};
 use super::value::{self, is_nothing, scalar_text, to_json};
 use super::{Expr, Piece, Template, filters, functions};
@@ -93,6 +94,19 @@ impl Expressions {
     pub fn damage(&self, expr: Expr, context: &RuleContext<'_>) -> Option<(&'static str, Damage)> {
         let source = self.sources.get(expr.0)?;
         context.damage(source.reads).map(|(root, damage)| (root.word(), damage))
+    }
+
+    /// The same where something that the expression names does not stand in what is known of the body, and may stand in the
+    /// rest.
+    pub fn unknown(&self, expr: Expr, context: &RuleContext<'_>) -> Option<(&'static str, Damage)> {
+        let source = self.sources.get(expr.0)?;
+        context.damage(source.reads)?;
+        source.reads.iter().find_map(|root| {
+            let (_, damage) = context.damage(Reads::of(root))?;
+            let lacks =
+                |path: &Vec<String>| path_root(path).is_some_and(|(own, _)| own == root) && !context.tells(path);
+            source.paths.iter().any(lacks).then(|| (root.word(), damage))
+        })
     }
 
     /// Whether a condition holds.

@@ -2,14 +2,14 @@
 
 use crate::model::Topic;
 
-use super::super::expr::{Piece, Scope, Template};
-use super::super::rule::{EventRule, KeySource, PayloadMode, StatusSet};
+use super::super::expr::{Defined, Piece, Scope, Template};
+use super::super::rule::{EventRule, KeySource, On, PayloadMode, StatusSet};
 use super::conditions::{ROOTS, conditions, tables};
 use super::loader::{Keys, Loader};
 use super::parts::Merged;
 use super::status::status;
 use super::tree::{Entry, Node, Table, Toml};
-use super::{find, graphql, path, stateful, values};
+use super::{find, flash, graphql, path, stateful, values};
 
 /// Keys of a rule.
 pub(super) const KEYS: Keys = Keys {
@@ -78,14 +78,11 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, of: Of)
     let get = |key: &str| table.get(key).map(|entry| &entry.node);
     let finds = get("find").map_or_else(Vec::new, |node| find::finds(loader, node));
     let graphql = get("graphql").and_then(|node| graphql::rule(loader, node, (of != Of::Part).then_some(entry)));
-    if of != Of::Part {
-        let (graphql, flash) = (get("graphql").is_some(), loader.has_flash);
-        // With those at fault, so that what names them is no fault of its own.
-        let names =
-            get("find").and_then(Node::table).map_or_else(Vec::new, |table| table.keys().map(str::to_owned).collect());
-        loader.expressions.begin_rule(names, graphql, flash);
-    }
     let on = get("on").map(|node| path::on(loader, node));
+    if of != Of::Part {
+        let defined = defined(loader, table, on.as_deref());
+        loader.expressions.begin_rule(defined);
+    }
     let status = get("status").and_then(|node| status(loader, node)).unwrap_or_else(StatusSet::default);
     let conditions = conditions(loader, table);
     let any: Vec<_> = merged.any.iter().map(|node| tables(loader, "any", node, ROOTS)).collect();
@@ -121,7 +118,10 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, of: Of)
         stateful: stateful::stateful(loader, merged, scope),
     };
     match of {
-        Of::Event => complete(loader, entry, merged, &rule),
+        Of::Event => {
+            complete(loader, entry, merged, &rule);
+            flash::stops(loader, table);
+        }
         Of::Learn => stateful::learns(loader, entry, merged, &rule),
         Of::Part | Of::Wait => {}
     }
@@ -129,6 +129,21 @@ pub(super) fn event(loader: &mut Loader, entry: &Entry, merged: &Merged, of: Of)
         find::unused(loader, get("find"), &rule.finds);
     }
     rule
+}
+
+/// What expressions of a rule may name: with what is at fault, so that naming it is no fault of its own.
+fn defined(loader: &Loader, table: &Table, on: Option<&[On]>) -> Defined {
+    let finds = table.get("find").and_then(|entry| entry.node.table());
+    let stated = table.get("on").map_or(0, |entry| listed(&entry.node).len());
+    let whole = on.filter(|on| on.len() == stated);
+    let vars = loader.vars.keys().cloned().collect();
+    Defined {
+        finds: finds.map_or_else(Vec::new, |table| table.keys().map(str::to_owned).collect()),
+        graphql: table.get("graphql").is_some(),
+        flash: loader.has_flash,
+        params: whole.map(|on| on.iter().flat_map(|on| on.path.names()).collect()),
+        vars: (!loader.report.any_broken()).then_some(vars),
+    }
 }
 
 /// `when` may be one expression or a list of them.

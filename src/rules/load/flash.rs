@@ -4,6 +4,7 @@ use http::Method;
 
 use crate::diagnostic::nearest;
 
+use super::super::expr::{Expr, ExpressionsBuilder};
 use super::super::rule::{
     Condition, EventRule, Flash, FlashWanted, Matcher, On, PathTemplate, RuleKind, Segment, Stateful, StatusSet,
     Subject,
@@ -13,7 +14,7 @@ use super::find;
 use super::find_from::tell_no_flash;
 use super::loader::{Keys, Loader};
 use super::matcher::{Typing, matcher};
-use super::tree::{Entry, Node, Toml};
+use super::tree::{Entry, Node, Table, Toml};
 
 const KEYS: Keys = Keys { known: &["cookie", "format", "page"], later: &[] };
 const WANTED: Keys = Keys { known: &["level", "text"], later: &[] };
@@ -57,11 +58,25 @@ fn page(loader: &mut Loader, node: &Node) -> Vec<(String, crate::exchange::Selec
     boxes.collect()
 }
 
+/// Which rules name `flash` in an expression.
+pub(super) fn named(rules: &mut [EventRule], expressions: &ExpressionsBuilder) {
+    let names = |expr: Expr| {
+        let mut paths = expressions.paths(expr).iter();
+        paths.any(|path| path.first().is_some_and(|root| root == "flash"))
+    };
+    for rule in rules.iter_mut().filter(|rule| rule.is_event() || rule.is_learn()) {
+        let mut named = rule.when.iter().chain(&rule.for_each).copied().chain(rule.wait_expressions()).any(names);
+        rule.each_template(&mut |template| named |= template.holes().any(names));
+        rule.stateful.names_flash = named;
+    }
+}
+
 /// Where pages show messages and a rule asks for them: the rule that any page of a visitor fits who is waited for.
 pub(super) fn page_rule(flash: Option<&Flash>, events: &[EventRule]) -> Option<EventRule> {
     let shown = flash.is_some_and(|flash| !flash.page.is_empty());
     let asks = |event: &EventRule| {
-        event.conditions.iter().any(|condition| condition.subject == Subject::Flash)
+        event.stateful.names_flash
+            || event.conditions.iter().any(|condition| condition.subject == Subject::Flash)
             || event.finds.iter().any(|find| find.extract.reads_flash())
     };
     if !shown || !events.iter().any(asks) {
@@ -82,6 +97,16 @@ pub(super) fn in_table(loader: &mut Loader, entry: &Entry) {
     if !loader.flash_levels.is_empty() && !loader.flash_cookie {
         let hint = "write it in the rule itself: only there a rule waits for the session's next page".to_owned();
         loader.report.warn(entry.at, "this never holds, for no cookie carries the messages of this shop", hint);
+    }
+}
+
+/// Warns of `stop` in a rule that only the next page decides.
+pub(super) fn stops(loader: &mut Loader, table: &Table) {
+    let Some(stop) = table.get("stop").filter(|stop| matches!(stop.node.toml, Toml::Bool(true))) else { return };
+    if table.get("flash").is_some() && !loader.flash_levels.is_empty() && !loader.flash_cookie {
+        let message = "`stop` comes too late: that this rule matched is known with the visitor's next page, and later rules have run";
+        let hint = "tell the rules apart by a condition on the exchange itself".to_owned();
+        loader.report.missing_warn(stop.at, message, hint);
     }
 }
 

@@ -144,6 +144,7 @@ fn compile(loader: &mut Loader, gathered: &Gathered<'_>) -> Compiled {
     in_order(&mut events);
     triggers.retain(|trigger| events.iter().any(|event| event.is_event() && event.name == trigger.name));
     events.extend(triggers);
+    flash::named(&mut events, &loader.expressions);
     events.extend(flash::page_rule(flash.as_ref(), &events));
     let mut webhooks: Vec<_> = gathered.webhooks.iter().filter_map(|entry| webhook::webhook(loader, entry)).collect();
     webhooks.sort_by(|a, b| a.name.cmp(&b.name));

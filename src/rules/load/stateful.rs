@@ -55,9 +55,21 @@ pub(super) fn stateful(loader: &mut Loader, merged: &Merged, scope: Scope) -> St
         definition: definition(merged),
         remember: get("remember").map_or_else(Vec::new, |entry| values::tree(loader, "remember", &entry.node, scope)),
         forget: get("forget").map_or_else(Vec::new, |entry| forget(loader, &entry.node)),
-        once: get("once").and_then(|entry| once(loader, &entry.node, scope)),
+        once: get("once").and_then(|entry| {
+            let once = once(loader, &entry.node, scope)?;
+            if get("for_each").is_some() && !names_item(loader, &once.key) {
+                let message = "of all items of `for_each` one comes: `once` is the same for each of them";
+                let hint = "name the item in it: once = \"{{ form.token }} {{ item }}\"".to_owned();
+                loader.report.missing_warn(entry.at, message, hint);
+            }
+            Some(once)
+        }),
         ..Stateful::default()
     }
+}
+
+fn names_item(loader: &Loader, key: &Template) -> bool {
+    key.holes().any(|hole| loader.expressions.paths(hole).iter().any(|path| is_item(path)))
 }
 
 /// A hash of all that a rule says.

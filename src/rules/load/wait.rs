@@ -130,6 +130,11 @@ fn ends(loader: &mut Loader, wait: &Entry, rule: &EventRule) {
         })
     };
     if rule.id.as_ref().is_some_and(|id| !names_then(id)) {
+        if rule.stateful.otherwise.is_none() {
+            let message = "when its time is up the event is dropped: the rule has no `key` and says no `else`";
+            let hint = "write else = \"send\" or else = \"drop\" to say which is meant".to_owned();
+            loader.report.missing_warn(wait.at, message, hint);
+        }
         return;
     }
     let message = "when its time is up nothing is known that could be sent: the rule has no `key`";

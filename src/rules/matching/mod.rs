@@ -45,8 +45,8 @@ use whole::{Standing, stand};
 pub struct Matched {
     /// Index of the rule, and its captures in the same order as [`Ruleset::events`].
     pub rules: Vec<MatchedRule>,
-    /// Rules that match but for their own `flash`, or a find that reads it: no cookie came, so the session's next page has
-    /// to show the messages ([`Ruleset::shown_flash`], [`EventRule::flash_fits`], [`Ruleset::shown_finds`]).
+    /// Rules that match but for their own `flash`, a find or a value that reads it: no cookie came, so the session's next
+    /// page has to show the messages ([`Ruleset::shown_flash`], [`EventRule::flash_fits`], [`Ruleset::shown_finds`]).
     pub waiting: Vec<MatchedRule>,
     /// Things an operator should know (a body that was cut kept a rule from matching).
     pub notes: Vec<Note>,

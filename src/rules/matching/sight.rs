@@ -115,7 +115,7 @@ pub struct Found {
     pub page: NextPage,
 }
 
-/// What the messages on the session's next page decide about a match.
+/// What the messages on the session's next page decide about a match; nothing where only its values name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NextPage {
     /// Whether there is one: its own `flash` is open.

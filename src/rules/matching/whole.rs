@@ -75,7 +75,8 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
         }
     }
     page.asked = decision.0 == Truth::Open(Why::NextPage);
-    let waits = page.asked || !page.finds.is_empty();
+    let named = rule.stateful.names_flash && sight.flashed().open == Some(Why::NextPage);
+    let waits = page.asked || named || !page.finds.is_empty();
     if waits {
         // What else the tables say of this exchange is not known any more when the page comes.
         let tables = tables(rule, Scene { finds: Some(&outcomes), ..scene });

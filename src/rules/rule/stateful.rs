@@ -73,6 +73,8 @@ pub struct Stateful {
     pub stored: Vec<Vec<String>>,
     /// Those that values name which the messages of the visitor's next page tell, and with them all of `stored`.
     pub stored_for_page: Vec<Vec<String>>,
+    /// Its expressions name `flash`: where only the visitor's next page shows the messages, they are computed with it.
+    pub names_flash: bool,
     /// Parts of the completing exchange that late values name; empty: all of them.
     pub then: Vec<String>,
     /// Of a wait: late values of its rule read the body of the exchange's response.

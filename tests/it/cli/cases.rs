@@ -118,3 +118,27 @@ fn json_gives_one_object_a_case() {
         ["payload.name", "payload.sku"]
     );
 }
+
+#[test]
+fn inside_of_the_rules_directory_no_name_is_needed() {
+    let good = format!("{SAVED}=== events\n{{\"topic\":\"product.created\"}}\n{{\"topic\":\"product.updated\"}}\n");
+    let other = "[package]\nname = \"x\"\n";
+    let bench = Bench::with(&[("mine/r.toml", RULES), ("mine/cases/good.txt", &good), ("other/x.toml", other)]);
+    let said_in = |dir: &str, args: &[&str]| {
+        let output = bench.command(args).current_dir(bench.path(dir)).output().unwrap();
+        super::told(&output, bench.dir.path())
+    };
+    let said = said_in("mine", &["test"]);
+    assert!(said.starts_with("exit 0\n") && said.contains("✓  good") && said.contains("1 case: 1 passed"), "{said}");
+    assert!(said_in("mine", &["test", "goo"]).contains("1 case: 1 passed"));
+    let said = said_in("mine", &["check"]);
+    assert!(said.starts_with("exit 0\n--- stdout\n.: ok (1 file, 2 event rules, 0 webhooks)"), "{said}");
+    assert!(said_in("mine", &["replay", "cases/good.txt"]).starts_with("exit 0\n"));
+    // Elsewhere it says what to type; TOML alone makes no rules directory, and a directory that is named is meant.
+    for (dir, args) in [("other", &["check"][..]), ("other", &["test"]), ("mine", &["check", "gone"])] {
+        let said = said_in(dir, args);
+        let name = args.get(1).unwrap_or(&"rules");
+        assert!(said.starts_with("exit 2\n") && said.contains(&format!("there is no directory {name}")), "{said}");
+        assert!(said.contains("`.` is the one you are in") && said.contains("shopbell init"), "{said}");
+    }
+}

@@ -86,3 +86,86 @@ fn replay_explain_case_and_suggest_read_what_browsers_export() {
         assert!(said.starts_with("exit 2\n") && said.contains("cannot be used with"), "{tool}: {said}");
     }
 }
+
+/// A login and what follows: a cookie, a password, a token that a page gives and a form sends back.
+const SIGNED_IN: &str = r#"{"log":{"version":"1.2","entries":[
+{"startedDateTime":"2026-11-24T09:12:30.125Z","request":{"method":"POST","url":"https://shop.example/login","httpVersion":"h2",
+ "headers":[{"name":"Cookie","value":"sid=before-the-login-0001"},{"name":"content-type","value":"application/x-www-form-urlencoded"}],
+ "postData":{"mimeType":"application/x-www-form-urlencoded",
+ "text":"email=ida%40mail.example&password=hush-hush-hush"}},
+ "response":{"status":302,"headers":[{"name":"location","value":"/account"},
+ {"name":"set-cookie","value":"sid=after-the-login-0002; path=/"}],"content":{"size":0,"mimeType":"x-unknown"}}},
+{"startedDateTime":"2026-11-24T09:12:31.125Z","request":{"method":"GET","url":"https://shop.example/account","httpVersion":"h2",
+ "headers":[{"name":"Cookie","value":"sid=after-the-login-0002"}]},
+ "response":{"status":200,"headers":[{"name":"content-type","value":"text/html"}],"content":{"mimeType":"text/html",
+ "text":"<input type=hidden name=csrf_token value=f00dfeed1234cafe>"}}},
+{"startedDateTime":"2026-11-24T09:12:32.125Z","request":{"method":"POST","url":"https://shop.example/account","httpVersion":"h2",
+ "headers":[{"name":"Cookie","value":"sid=after-the-login-0002"},{"name":"content-type","value":"application/x-www-form-urlencoded"}],
+ "postData":{"mimeType":"application/x-www-form-urlencoded",
+ "text":"name=Ida&csrf_token=f00dfeed1234cafe&pin_of_door=4711-0815"}},
+ "response":{"status":302,"headers":[{"name":"location","value":"/account"}],"content":{"size":0,"mimeType":"x-unknown"}}}]}}"#;
+
+const SECRETS: [&str; 5] =
+    ["before-the-login-0001", "after-the-login-0002", "hush-hush-hush", "f00dfeed1234cafe", "4711-0815"];
+
+#[test]
+fn a_case_of_a_browsers_recording_holds_no_secrets_and_still_fits() {
+    let rules = r#"
+[shop]
+redact = ["pin_*"]
+[session]
+cookies = ["sid"]
+[learn.login]
+on = "POST /login"
+remember.me = "{{ form.email }}"
+[learn.form]
+on = "GET /account"
+find.token = { css = "input[name=csrf_token]", attr = "value" }
+remember.token = "{{ find.token }}"
+[event.saved]
+on = "POST /account"
+when = "form.csrf_token == session.token"
+topic = "customer.updated"
+key.email = "{{ session.me }}"
+payload.name = "{{ form.name }}"
+"#;
+    let bench = Bench::with(&[("rules/r.toml", rules), ("x.har", SIGNED_IN)]);
+    let made = bench.said(&["case", "x.har", "--rules", "rules", "--out", "rules/cases/saved.txt"]);
+    assert!(
+        made.starts_with("exit 0\n") && made.contains("3 exchanges and 1 event") && !made.contains("--raw"),
+        "{made}"
+    );
+    let case = std::fs::read_to_string(bench.path("rules/cases/saved.txt")).unwrap();
+    assert_eq!(
+        SECRETS.into_iter().filter(|secret| case.contains(secret)).collect::<Vec<_>>(),
+        Vec::<&str>::new(),
+        "{case}"
+    );
+    assert!(case.contains("ida@mail.example") && case.contains("\nname = Ida\n"), "{case}");
+    assert!(bench.said(&["test"]).contains("1 case: 1 passed"));
+    // A secret of what is not chosen is none to show either.
+    let last = bench.said(&["case", "x.har", "--seq", "2"]);
+    assert!(last.contains("name = Ida") && !last.contains("after-the-login"), "{last}");
+
+    let raw = bench.said(&["case", "x.har", "--rules", "rules", "--raw"]);
+    assert!(SECRETS.iter().all(|secret| raw.contains(secret)), "{raw}");
+    // What was disguised when it was made, or is a case, stays as it is.
+    bench.write("made.txt", &case);
+    let again = bench.run(&["case", "made.txt", "--rules", "rules"]);
+    assert_eq!(String::from_utf8_lossy(&again.stdout), case);
+    let lines = "{\"shopbell\":{\"recording\":1,\"raw\":RAW}}\n{\"request\":{\"method\":\"GET\",\"url\":\"/a\",\
+                 \"headers\":[[\"Host\",\"shop.example\"],[\"Cookie\",\"sid=x0123456789\"]]},\"response\":{\"status\":200,\"headers\":[]}}\n";
+    for (raw, stays) in [("false", true), ("true", false)] {
+        bench.write("lines.jsonl", &lines.replace("RAW", raw));
+        let said = bench.said(&["case", "lines.jsonl"]);
+        assert!(said.starts_with("exit 0\n") && said.contains("sid=x0123456789") == stays, "{said}");
+    }
+
+    // A rule that rests on what is replaced sees something else.
+    bench.write(
+        "rules/r.toml",
+        "[event.e]\non = 'POST /login'\nform.password = 'hush-hush-hush'\ntopic = 'a.b'\nid = '1'\n",
+    );
+    let said = bench.said(&["case", "x.har", "--rules", "rules"]);
+    assert!(said.contains("make something else of it") && said.contains("--raw"), "{said}");
+}

@@ -111,6 +111,8 @@ async fn traffic_is_recorded_without_secrets_and_becomes_a_case() {
     let one = said(&bench, &["case", "--exchanges", "all.jsonl", "--seq", "1"]).await;
     assert!(one.contains(">>> POST /cart/add t=0\n") && !one.contains("/login"), "{one}");
     let one = said(&bench, &["case", "--exchanges", "raw.jsonl"]).await;
+    assert!(one.contains("\npassword = x") && !one.contains("geheim"), "{one}");
+    let one = said(&bench, &["case", "--exchanges", "raw.jsonl", "--raw"]).await;
     assert!(one.contains("password = geheim-123"), "{one}");
 
     let told = said(&bench, &["explain", "--live"]).await;

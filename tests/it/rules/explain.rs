@@ -211,3 +211,11 @@ fn step(step: &Value) -> String {
         _ => step["place"].as_str().unwrap().to_owned(),
     }
 }
+
+#[test]
+fn a_path_that_no_rule_has_is_held_against_those_that_people_wrote() {
+    let text = "[session]\ncookies = ['sid']\n[flash]\npage.success = '.ok'\n[event.add]\non = 'POST /cart/add'\n\
+                flash = 'success'\ntopic = 'a.b'\nid = 1\nwait.get = '/x'\nwait.query.x = false\nwait.else = 'drop'\n";
+    let told = explained(&ruleset(text), ">>> POST /cart/ad\n<<< 200\n\n>>> GET /\n<<< 200\n");
+    assert_eq!((&told[0]["nearest"], &told[1]["nearest"]), (&json!("POST /cart/add"), &Value::Null));
+}

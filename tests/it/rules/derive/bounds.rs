@@ -37,6 +37,36 @@ fn absence_is_not_concluded_from_a_body_that_was_cut() {
 }
 
 #[test]
+fn a_value_that_rests_on_what_is_missing_is_undefined_and_told() {
+    let unknown = "payload.x is undefined: `form` is longer than the capture limit";
+    for (value, wanted, note) in [
+        ("{{ form.name }}", Some("Tea"), None),
+        ("{{ 'a' if form.name is defined else 'b' }}", Some("a"), None),
+        ("{{ form.name | upper }}", Some("TEA"), None),
+        ("{{ query.none | default('b') }}", Some("b"), None),
+        ("{{ form.draft }}", None, Some(unknown)),
+        ("{{ 'a' if form.draft is defined else 'b' }}", None, Some(unknown)),
+        ("{{ form.draft | default('b') }} {{ query.id }}", None, Some(unknown)),
+        // There may be more of them.
+        ("{{ form['name[]'] | length }}", None, Some(unknown)),
+        ("{{ form | length }}", None, Some(unknown)),
+    ] {
+        let rules = rule(&format!("topic = 'product.updated'\nid = '{{{{ query.id }}}}'\npayload.x = \"{value}\""));
+        let mut seen = post("name=Tea&draft=1");
+        seen.request = "POST /save?id=1";
+        let mut exchange = at(seen.exchange(), 0);
+        exchange.request_body.bytes = exchange.request_body.bytes.slice(..11);
+        exchange.request_body.damage = Some(Damage::Cut);
+        let derived = derive(&rules, exchange);
+        let body: serde_json::Value = serde_json::from_str(derived.steps[0].drafts()[0].body.get()).unwrap();
+        assert_eq!(body["x"].as_str(), wanted, "{value}");
+        let told: Vec<_> =
+            notes(&derived).into_iter().map(|text| text.split(" (").next().unwrap_or_default()).collect();
+        assert_eq!(told, Vec::from_iter(note), "{value}");
+    }
+}
+
+#[test]
 fn a_record_too_large_to_remember_keeps_its_dates_only() {
     let rules =
         rule("topic = 'product.updated'\nid = '1'\npayload.description = '{{ form.text }}'\npayload.name = 'Tea'");

@@ -1,7 +1,7 @@
 //! `when`, `for_each`, `topic`, `stop`, `known()`: which events a rule gives.
 
 use super::{check, play, post};
-use crate::rules::ruleset;
+use crate::rules::{Seen, ruleset};
 
 #[test]
 fn when_and_for_each_decide_how_many_events_there_are() {
@@ -148,4 +148,24 @@ fn uneven_rows_are_told() {
         "product.updated {\"id\":\"1\"} {\"id\":1,\"q\":\"5\"}\n\
          ! r: rows: the lists are of uneven length (id has 2, qty has 1); the shortest counts (shop.toml:1)",
     )]);
+}
+
+#[test]
+fn templates_capture_of_location_and_referer() {
+    let rules = ruleset(
+        "[event.r]\non = 'POST /save'\nlocation = '/list/{id:int}'\nreferer.path = '/form/{kind}/**'\n\
+         referer.params.kind = ['cup', 'pot']\ntopic = 'product.updated'\nid = '{{ location.params.id }}'\n\
+         payload.kind = '{{ referer.params.kind }}'\npayload.page = '{{ referer.path }}'",
+    );
+    let seen = |referer: &'static str| {
+        let headers: &'static [(&str, &str)] = match referer {
+            "cup" => &[("referer", "https://shop.example/form/cup/7")],
+            _ => &[("referer", "https://shop.example/form/lid")],
+        };
+        Seen { headers, response_headers: &[("location", "/list/7")], ..post("") }
+    };
+    assert_eq!(
+        play(&rules, &[seen("cup"), seen("lid")]),
+        "product.updated {\"id\":\"7\"} {\"id\":7,\"kind\":\"cup\",\"page\":\"/form/cup/7\"}\n--\n"
+    );
 }

@@ -1,6 +1,8 @@
 //! `[learn.NAME]`, and events whose id shows later.
 
-use super::{check, rules};
+use shopbell::rules::Replay;
+
+use super::{check, exchange, rules};
 
 /// A product is made without a word about its id; the list shows it later.
 const SHOP: &str = "
@@ -55,6 +57,17 @@ fn a_key_that_is_learnt_completes_an_event() {
             (&[ADD, &list(20, &[("61", "X")]), &list(30, &[("62", "X")])], &sent(1, "61")),
         ],
     );
+}
+
+#[test]
+fn what_a_list_shows_later_was_made_when_its_event_says() {
+    let rules = rules(SHOP);
+    let mut replay = Replay::new(&rules);
+    replay.feed(0, exchange(ADD));
+    let (events, _) = replay.feed(1, exchange(&list(70, &[("61", "X")])));
+    let body: serde_json::Value = serde_json::from_str(events[0].draft.body.get()).unwrap();
+    let dates = (body["date_created_gmt"].as_str(), body["date_modified_gmt"].as_str());
+    assert_eq!(dates, (Some("2026-11-03T16:07:10"), Some("2026-11-03T16:08:10")));
 }
 
 #[test]

@@ -295,3 +295,56 @@ fn items_and_waits_go_on_from_the_next_page() {
         ],
     );
 }
+
+/// It asks for no message, and tells what the messages say.
+const NAMED: &str = r"
+[flash]
+page.success = '.ok'
+[event.said]
+on = 'POST /said'
+topic = 'product.updated'
+id = '{{ form.id }}'
+payload.said = '{{ flash[0].text }}'
+remember.said = '{{ flash[0].text }}'
+[event.any]
+on = 'POST /any'
+when = 'flash | length > 0'
+topic = 'product.updated'
+id = '{{ form.id }}'
+[event.each]
+on = 'POST /each'
+for_each = 'flash'
+topic = 'product.updated'
+id = '{{ item.text }}'
+[learn.seen]
+on = 'POST /seen'
+remember.said = '{{ flash[0].text }}'
+[event.tell]
+on = 'POST /tell'
+topic = 'product.updated'
+id = '{{ session.said }}'
+";
+
+#[test]
+fn a_flash_that_only_values_name_is_waited_for() {
+    let tell = "3 POST /tell sid=visitor-1 | | 200 | ";
+    let late = "31 GET /x sid=visitor-1 | | 200 | <p class=ok>Late";
+    let post = |path: &str| format!("0 POST /{path} sid=visitor-1 | id=4 | 302 /cart");
+    check(
+        &rules(NAMED),
+        &[
+            (
+                &[&post("said"), OK, tell],
+                "1<-0 product.updated {\"id\":4,\"said\":\"Added.\"}\n2<-2 product.updated {\"id\":\"Added.\"}",
+            ),
+            // It matched all the same: without the page, or a visitor, it goes on without the message.
+            (&[&post("said"), BAD], r#"1<-0 product.updated {"id":4}"#),
+            (&[&post("said"), late], r#"0<-0 product.updated {"id":4}"#),
+            (&["0 POST /said | id=4 | 302 /cart", OK], r#"0<-0 product.updated {"id":4}"#),
+            (&[&post("any"), OK], r#"1<-0 product.updated {"id":4}"#),
+            (&[&post("any"), BAD, OK], ""),
+            (&[&post("each"), OK], r#"1<-0 product.updated {"id":"Added."}"#),
+            (&[&post("seen"), OK, tell], r#"2<-2 product.updated {"id":"Added."}"#),
+        ],
+    );
+}

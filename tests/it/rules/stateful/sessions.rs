@@ -152,6 +152,12 @@ remember.cart = \"{{ {item.key: item.value} }}\"
 [learn.less]
 on = 'POST /less'
 forget = ['cart.a']
+[learn.none]
+on = 'POST /none'
+forget = ['ca*']
+[learn.most]
+on = 'POST /most'
+forget = ['cart.*b']
 [event.tell]
 on = 'GET /tell'
 topic = 'action.tell'
@@ -170,6 +176,8 @@ arg = '{{ session.cart }}'
             (&[add, "1 POST /add sid=visitor-1 | qty[b]=3", tell], &told(2, r#"{"a":"1","b":"3"}"#)),
             (&[add, "1 POST /set sid=visitor-1 | qty[c]=3", tell], &told(2, r#"{"c":"3"}"#)),
             (&[add, "1 POST /less sid=visitor-1 | x=1", tell], &told(2, r#"{"b":"2"}"#)),
+            (&[add, "1 POST /none sid=visitor-1 | x=1", tell], &told(2, "1")),
+            (&[add, "1 POST /most sid=visitor-1 | x=1", tell], &told(2, r#"{"a":"1"}"#)),
             // Two days of idleness end it; a visit in between moves the end on.
             (&[add, "172799 GET /tell sid=visitor-1"], &told(1, r#"{"a":"1","b":"2"}"#)),
             (&[add, "172801 GET /tell sid=visitor-1"], &told(1, "1")),

@@ -89,6 +89,27 @@ fn a_closed_tab_is_settled_by_its_key_when_time_is_up() {
 }
 
 #[test]
+fn without_a_word_a_key_is_sent_and_an_id_alone_is_not() {
+    let rules = |more: &str| {
+        let wait = "topic = 'order.updated'\nid = '{{ form.id }}'\nwait.on = 'GET /confirmed'";
+        rules(&format!("[event.e]\non = 'POST /e'\n{wait}\n{more}"))
+    };
+    let line = "1 POST /e sid=visitor-1 | id=5&no=A";
+    for (more, wanted) in [
+        ("", "! e: no event: a later page of the visitor did not come in time"),
+        ("wait.else = 'send'", r#"0<-0 order.updated {"id":5}"#),
+        ("key.no = '{{ form.no }}'", r#"0<-0 order.updated {"id":5}"#),
+        ("key.no = '{{ form.none }}'", "! e: no event: a later page of the visitor did not come in time"),
+        (
+            "key.no = '{{ form.no }}'\nwait.else = 'drop'",
+            "! e: no event: a later page of the visitor did not come in time",
+        ),
+    ] {
+        assert_eq!(play(&rules(more), &[line]), wanted, "{more}");
+    }
+}
+
+#[test]
 fn interleaved_guests_get_their_own_numbers() {
     let lines = [
         "0 POST /address sid=visitor-1 | email=one@x",
