@@ -2,6 +2,7 @@
 
 mod cases;
 mod error;
+mod memory;
 mod metrics;
 mod process;
 
@@ -29,6 +30,7 @@ use tower_layer::Layer as _;
 pub use cases::{CaseFile, case_files};
 pub use error::AppError;
 use error::system;
+pub use memory::{allocator_environment, keep_little};
 pub use process::{StopSignal, run};
 
 /// How long events taken over may take to reach the disk when stopping; longer, and they are given up, loudly.

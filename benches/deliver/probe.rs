@@ -50,10 +50,10 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// This program once more, in another role.
+/// This program once more, in another role, with the memory of a running shopbell.
 fn role(arguments: &[String]) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("the program knows its own path"));
-    command.args(arguments).stdout(Stdio::piped());
+    command.args(arguments).envs(shopbell::app::allocator_environment()).stdout(Stdio::piped());
     command
 }
 

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::output::diagnostics;
 
 pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
+    app::keep_little();
     let settings = match Settings::resolve(args) {
         Ok(settings) => settings,
         Err(faults) => {

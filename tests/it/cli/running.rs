@@ -220,6 +220,11 @@ async fn the_control_socket_is_a_small_http_api() {
 async fn webhooks_are_stopped_started_and_pinged() {
     let (bench, shop, _arrived) = set_up().await;
     let running = Running::start(&bench, shop).await;
+    if cfg!(all(target_os = "linux", target_env = "gnu", not(feature = "mimalloc"))) {
+        let environment = std::fs::read(format!("/proc/{}/environ", running.child.id())).unwrap();
+        let environment = String::from_utf8_lossy(&environment);
+        assert!(environment.contains("MALLOC_TRIM_THRESHOLD_=131072\0"), "the allocator is told to keep little");
+    }
     let list = said(&bench, &["webhooks", "list"]).await;
     assert!(list.starts_with("exit 0\n") && list.matches("active").count() == 2, "{list}");
     let rows: [(&[&str], i32, &str); 9] = [
