@@ -173,6 +173,9 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 
 fn read_post(data: &PostData<'_>, headers: &mut HeaderMap) -> Result<CapturedBody, String> {
     if let Some(text) = data.text.as_ref().filter(|text| !text.is_empty() || data.params.is_empty()) {
+        if !headers.contains_key(header::CONTENT_TYPE) && !data.mime_type.is_empty() {
+            headers.extend(HeaderValue::from_str(&data.mime_type).ok().map(|kind| (header::CONTENT_TYPE, kind)));
+        }
         return Ok(CapturedBody::whole(match data.encoding.as_deref() {
             Some("base64") => BASE64.decode(text.as_bytes()).map_err(|fault| format!("postData.text: {fault}"))?,
             _ => text.as_bytes().to_vec(),
