@@ -149,8 +149,7 @@ impl Loader {
         let (rules, webhooks, fingerprint) = (active.ruleset.events.len(), active.webhooks.len(), &active.fingerprint);
         tracing::info!(rules, webhooks, fingerprint, "rules in force");
         tell(&active.problems);
-        let (now, text) =
-            (active.loaded_at, format!("rules in force: {rules} rules, {webhooks} webhooks ({fingerprint})"));
+        let (now, text) = (active.loaded_at, format!("in force: rules {rules}, webhooks {webhooks} ({fingerprint})"));
         let mut entries = vec![LogEntry::Notice(Notice::new(now, NoticeKind::Reload, text))];
         entries.extend(named.notes.into_iter().map(|(id, text)| {
             LogEntry::Notice(Notice { webhook: Some(id), ..Notice::new(now, NoticeKind::Webhook, text) })
