@@ -60,11 +60,6 @@ impl FieldPath {
         }
         path
     }
-
-    /// Whether the tree takes a name with so many parts.
-    pub(super) fn is_shallow(&self) -> bool {
-        self.parts.len() + usize::from(self.list) <= Fields::MAX_DEPTH + 1
-    }
 }
 
 /// The top name as PHP spells it, and the keys in the brackets behind it, empty for `[]`; nothing where PHP ignores the name.
@@ -85,7 +80,7 @@ pub(super) fn split(name: &str) -> Option<(Cow<'_, str>, Keys<'_>)> {
 }
 
 /// The keys of brackets that follow each other, up to the first that is none.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Keys<'a>(&'a str);
 
 impl<'a> Iterator for Keys<'a> {
@@ -112,11 +107,6 @@ fn variable(name: &str) -> Cow<'_, str> {
     if name.bytes().any(is_odd) { name.replace(['.', ' ', '['], "_").into() } else { name.into() }
 }
 
-/// Whether a name has too many brackets for the tree.
-fn is_deep(name: &str) -> bool {
-    name.bytes().filter(|byte| *byte == b'[').count() > Fields::MAX_DEPTH && !FieldPath::parse(name).is_shallow()
-}
-
 impl Fields {
     /// Pairs kept of one query or form. PHP stops at 1,000 (`max_input_vars`), but shops with large admin forms raise that.
     pub const MAX_PAIRS: usize = 5_000;
@@ -135,11 +125,11 @@ impl Fields {
         let mut complete = pairs.len() == sent;
         let mut tops: IndexMap<String, Top> = IndexMap::with_capacity(pairs.len().min(ROOM));
         for (at, (name, _)) in pairs.iter().enumerate() {
-            if is_deep(name) {
+            let Some((top, keys)) = split(name) else { continue };
+            if keys.count() > Fields::MAX_DEPTH {
                 complete = false;
                 continue;
             }
-            let Some((top, _)) = split(name) else { continue };
             match tops.last_mut() {
                 Some((known, last)) if *known == top => last.more.push(at),
                 _ => match tops.entry(top.into_owned()) {

@@ -30,9 +30,9 @@ pub(super) type Captures = Vec<(String, String)>;
 
 impl PathTemplate {
     /// The names of its captures.
-    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
-            Segment::Any(name) | Segment::Int(name) => Some(name.clone()),
+            Segment::Any(name) | Segment::Int(name) => Some(name.as_str()),
             Segment::Literal(_) | Segment::Rest => None,
         })
     }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::exchange::{FieldPath, Fields, Reading, RequestHead, ResponseHead};
+use crate::exchange::{FieldPath, Fields, Reading, ResponseHead};
 use crate::model::glob;
 
 use super::matching::texts_at;
@@ -64,11 +64,6 @@ impl Ruleset {
         keys
     }
 
-    /// The keys of a request, from its head alone.
-    pub fn request_keys(&self, head: &RequestHead) -> Vec<String> {
-        if self.session.is_empty() { Vec::new() } else { request_keys(&self.session, &self.reading_of(head, None)) }
-    }
-
     /// Whether an answer sets or deletes a `[session]` cookie, or carries such a header: such an exchange is always noted,
     /// its heads alone, so that the visitor is followed.
     pub fn session_cookie_set(&self, response: &ResponseHead) -> bool {
@@ -88,7 +83,8 @@ impl SessionConfig {
     }
 }
 
-fn request_keys(config: &SessionConfig, reading: &Reading) -> Vec<String> {
+/// The keys of a request, from its head alone.
+pub(super) fn request_keys(config: &SessionConfig, reading: &Reading) -> Vec<String> {
     let mut keys = Vec::new();
     for pattern in &config.cookies {
         let fitting = reading.cookies().iter().filter(|(name, _)| glob(pattern, name));

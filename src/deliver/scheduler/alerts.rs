@@ -181,9 +181,12 @@ impl Scheduler {
 async fn post(means: Means, target: Webhook, event: Event) -> Posted {
     let id = request::delivery_id(&means.instance, event.uid, target.id, 0);
     let mut gaps = GAPS.iter();
+    let draft = Draft::new(&target, &Extensions::new());
     let failure = loop {
-        let draft = Draft::new(&target, &Extensions::new());
-        let sent = draft.and_then(|draft| draft.delivery(&target, &event, &id, means.clock.now()));
+        let sent = draft
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|draft| draft.delivery(&target, &event, &id, means.clock.now()));
         let failure = match sent {
             Err(fault) => break Some(fault),
             Ok(request) => match attempt::run(means.client.clone(), request, target.timeout).await.verdict {

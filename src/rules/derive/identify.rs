@@ -66,14 +66,15 @@ impl Settle<'_> {
         let told = candidate.id.is_some() || candidate.is_created();
         for key in &candidate.keys {
             let before = self.state.id_of(resource, &key.name, &key.folded);
-            let other = before.as_deref().is_some_and(|before| before != id);
-            if !told && other && before.clone().is_some_and(|before| is_alive(&self.state, resource, before)) {
+            let other = before.clone().filter(|before| before != id);
+            let stands_for_another = other.is_some_and(|other| is_alive(&self.state, resource, other));
+            if stands_for_another && !told {
                 continue;
             }
             if before.as_deref() != Some(id) && !self.is_older(resource, key, before.as_deref(), id) {
                 // Several things under one key on one page are no surprise.
                 let here = before.as_deref().is_some_and(|before| self.saw(resource, key, before));
-                if !here && before.is_some_and(|before| is_alive(&self.state, resource, before)) {
+                if !here && stands_for_another {
                     let text =
                         format!("key {} stood for another {resource}; it stands for the newer one now", key.name);
                     notes.add(&candidate.origin.rule, text);

@@ -49,11 +49,11 @@ impl Held {
         }
     }
 
-    /// What is one step below the top.
-    fn below(&self, step: &Step) -> Option<&Json> {
-        match (self, step) {
-            (Self::Fields(fields), Step::Key(key)) => fields.top(key),
-            _ => step.of(self.json()),
+    /// What stands at a key of the top.
+    fn top(&self, key: &str) -> Option<&Json> {
+        match self {
+            Self::Json(json) => json.get(key),
+            Self::Fields(fields) => fields.top(key),
         }
     }
 
@@ -84,18 +84,11 @@ impl Place {
 
     /// What stands there; as deep as the JSON.
     fn of<'a>(&self, held: &'a Held) -> Option<&'a Json> {
-        match &self.above {
-            Some(above) => self.step.of(above.of(held)?),
-            None => held.below(&self.step),
-        }
-    }
-}
-
-impl Step {
-    fn of<'a>(&self, above: &'a Json) -> Option<&'a Json> {
-        match self {
-            Self::Key(key) => above.get(&**key),
-            Self::At(at) => above.get(at),
+        match (&self.above, &self.step) {
+            (None, Step::Key(key)) => held.top(key),
+            (None, Step::At(at)) => held.json().get(at),
+            (Some(above), Step::Key(key)) => above.of(held)?.get(&**key),
+            (Some(above), Step::At(at)) => above.of(held)?.get(at),
         }
     }
 }
@@ -118,9 +111,9 @@ impl Tree {
 
     /// What stands at a key.
     pub(super) fn get(&self, key: &str) -> Option<Value> {
-        let found = match (&self.held, &self.place) {
-            (Held::Fields(fields), None) => fields.top(key)?,
-            _ => self.json()?.get(key)?,
+        let found = match &self.place {
+            Some(place) => place.of(&self.held)?.get(key)?,
+            None => self.held.top(key)?,
         };
         if !matches!(found, Json::Object(_) | Json::Array(_)) {
             return Some(from_json(found));

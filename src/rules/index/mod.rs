@@ -19,6 +19,7 @@ use super::matching::{Sight, Stage, Truth, decide, table};
 use super::open_waits::{Awaiting, OpenWaits};
 use super::path::segments;
 use super::rule::{EventRule, RuleKind, Ruleset};
+use super::sessions::request_keys;
 use alike::Alike;
 use bucket::Bucket;
 use gates::Gates;
@@ -53,7 +54,11 @@ impl Candidates {
 
     /// An exchange as read for them, with its bodies.
     pub fn reading(&self, exchange: Exchange, options: ReadOptions) -> Reading {
-        let reading = Reading::new(exchange, options);
+        self.goes_on(Reading::new(exchange, options))
+    }
+
+    /// A reading of the same exchange, with what was read of its heads already.
+    fn goes_on(&self, reading: Reading) -> Reading {
         if let Some(heads) = &self.heads { reading.after(heads) } else { reading }
     }
 }
@@ -111,7 +116,7 @@ impl Ruleset {
     /// What a wait waits for stands like a rule, for visitors who have such a wait open.
     pub fn wants(&self, head: &RequestHead, open: &OpenWaits) -> Option<Candidates> {
         let (mut rules, reading) = self.looked_up(head)?;
-        self.with_open_wait(&mut rules, head, open);
+        self.with_open_wait(&mut rules, &reading, open);
         if rules.is_empty() {
             return None;
         }
@@ -127,10 +132,7 @@ impl Ruleset {
         let status = response.status.as_u16();
         let fits = |rule: u32| self.events.get(rule as usize).is_some_and(|event| event.status.contains(status));
         if candidates.rules.iter().any(|rule| self.index.needs(*rule).head) {
-            let mut reading = self.reading_of(request, Some(response));
-            if let Some(heads) = &candidates.heads {
-                reading = reading.after(heads);
-            }
+            let reading = candidates.goes_on(self.reading_of(request, Some(response)));
             let rules = std::mem::take(&mut candidates.rules);
             // The status is among what is decided.
             *candidates = self.left(rules, &reading, Stage::Head).unwrap_or_default();
@@ -162,7 +164,7 @@ impl Ruleset {
     }
 
     /// Leaves out what only waits of other visitors wait for.
-    fn with_open_wait(&self, rules: &mut Vec<u32>, head: &RequestHead, open: &OpenWaits) {
+    fn with_open_wait(&self, rules: &mut Vec<u32>, head: &Reading, open: &OpenWaits) {
         let waits = |rule: &u32| {
             let rule = self.events.get(*rule as usize)?;
             match rule.stateful.kind {
@@ -174,7 +176,7 @@ impl Ruleset {
         if rules.last().is_none_or(|last| *last < self.index.first_wait) {
             return;
         }
-        let keys = if open.is_empty() { Vec::new() } else { self.request_keys(head) };
+        let keys = if open.is_empty() { Vec::new() } else { request_keys(&self.session, head) };
         rules.retain(|rule| waits(rule).is_none_or(|awaited| keys.iter().any(|key| open.has(key, awaited))));
     }
 
@@ -190,7 +192,7 @@ impl Ruleset {
     }
 
     /// Heads as a reading, so that one code decides conditions early and late.
-    pub(super) fn reading_of(&self, request: &RequestHead, response: Option<&ResponseHead>) -> Reading {
+    fn reading_of(&self, request: &RequestHead, response: Option<&ResponseHead>) -> Reading {
         let exchange = Exchange {
             at: Timestamp::default(),
             request: request.clone(),

@@ -141,7 +141,7 @@ fn defined(loader: &Loader, table: &Table, on: Option<&[On]>) -> Defined {
         finds: finds.map_or_else(Vec::new, |table| table.keys().map(str::to_owned).collect()),
         graphql: table.get("graphql").is_some(),
         flash: loader.has_flash,
-        params: whole.map(|on| on.iter().flat_map(|on| on.path.names()).collect()),
+        params: whole.map(|on| on.iter().flat_map(|on| on.path.names()).map(str::to_owned).collect()),
         vars: (!loader.report.any_broken()).then_some(vars),
     }
 }

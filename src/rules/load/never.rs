@@ -192,7 +192,7 @@ fn captured(event: &EventRule, subject: &Subject, name: &str) -> bool {
         else {
             return false;
         };
-        templates.iter().any(|template| template.names().any(|own| own == *name))
+        templates.iter().any(|template| template.names().any(|own| own == name))
     })
 }
 
