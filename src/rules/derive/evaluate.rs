@@ -185,10 +185,11 @@ impl<'r, 'n> Run<'r, 'n> {
     pub(super) fn when(&mut self, context: &RuleContext<'_>) -> bool {
         let rule = self.rule;
         rule.when.iter().enumerate().all(|(at, condition)| {
-            if !self.is_due(self.stage(*condition)) {
-                return true;
-            }
             let what = if rule.when.len() == 1 { "when".to_owned() } else { format!("when[{at}]") };
+            if !self.is_due(self.stage(*condition)) {
+                // What is stored for later lacks what the body does.
+                return !self.damaged(&what, *condition, context);
+            }
             let held = if self.damaged(&what, *condition, context) {
                 Err("what it reads is cut or cannot be decoded".to_owned())
             } else {

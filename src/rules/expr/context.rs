@@ -246,6 +246,17 @@ impl<'a> RuleContext<'a> {
         if self.late.is_some() { None } else { self.exchange.damage(reads) }
     }
 
+    /// The same of the finds that paths name, all of them where one names just `find`.
+    pub(super) fn find_damage(&self, paths: &[Vec<String>]) -> Option<(Root, Damage)> {
+        let damaged = &self.found.filter(|_| self.late.is_none())?.damaged;
+        let of = |path: &Vec<String>| match path.as_slice() {
+            [root] if root == Root::Find.word() => damaged.first(),
+            [root, name, ..] if root == Root::Find.word() => damaged.iter().find(|(own, _)| own == name),
+            _ => None,
+        };
+        paths.iter().find_map(of).map(|(_, damage)| (Root::Find, *damage))
+    }
+
     pub(super) fn root(&self, root: Root) -> Value {
         if let (Root::Item, Some((item, _))) = (root, &self.item) {
             return item.clone();

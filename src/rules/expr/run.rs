@@ -90,10 +90,11 @@ impl Expressions {
         self.sources.get(expr.0).is_some_and(|source| builder::reads_response_body(source.reads))
     }
 
-    /// The body an expression reads that is cut or cannot be decoded: its root and why.
+    /// The body an expression reads, itself or by an optional find, that is cut or cannot be decoded: its root and why.
     pub fn damage(&self, expr: Expr, context: &RuleContext<'_>) -> Option<(&'static str, Damage)> {
         let source = self.sources.get(expr.0)?;
-        context.damage(source.reads).map(|(root, damage)| (root.word(), damage))
+        let damage = context.damage(source.reads).or_else(|| context.find_damage(&source.paths));
+        damage.map(|(root, damage)| (root.word(), damage))
     }
 
     /// The same where something that the expression names does not stand in what is known of the body, and may stand in the

@@ -107,6 +107,8 @@ impl<'a> Sight<'a> {
 pub struct Found {
     /// By NAME; those that found nothing are left out.
     pub finds: Vec<(String, Arc<Value>)>,
+    /// Optional ones whose source is cut or cannot be decoded: that they found nothing says nothing.
+    pub damaged: Vec<(String, Damage)>,
     /// The GraphQL root field it runs for: `name alias args data errors`.
     pub field: Option<Arc<Value>>,
     /// The messages the answer added: a list of `level text`; absent where that is not known.

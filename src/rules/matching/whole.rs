@@ -84,11 +84,16 @@ fn once<'r>(rule: &'r EventRule, sight: &Sight<'_>, run: Option<&FieldRun>) -> S
             return Standing::Not(tables, field);
         }
     }
+    let damaged = outcomes.iter().filter_map(|(name, outcome)| match outcome {
+        Outcome::Damaged(damage) => Some((name.clone(), *damage)),
+        _ => None,
+    });
+    let damaged = damaged.collect();
     let finds = outcomes.into_iter().filter_map(|(name, outcome)| match outcome {
         Outcome::Found(value) | Outcome::NextPage(Some(value)) => Some((name, value)),
         _ => None,
     });
-    let found = Found { finds: finds.collect(), field, flash: sight.flashed().value(), page };
+    let found = Found { finds: finds.collect(), damaged, field, flash: sight.flashed().value(), page };
     if waits { Standing::Waits(found) } else { Standing::Fits(found) }
 }
 

@@ -37,6 +37,36 @@ fn absence_is_not_concluded_from_a_body_that_was_cut() {
 }
 
 #[test]
+fn nor_is_it_by_an_optional_find_or_by_a_condition_that_is_decided_later() {
+    let find =
+        "find.x = { css = '#x', optional = true }\nfind.y = { regex = 'list', from = 'location', optional = true }\n";
+    for (rest, steps, note) in [
+        ("when = 'find.x is not defined'", 0, Some("did not match: `when` reads `find`")),
+        ("when = 'find | length == 1'", 0, Some("did not match: `when` reads `find`")),
+        ("when = \"find.y == 'list'\"", 1, None),
+        ("when = 'then.status and form.draft is not defined'", 0, Some("did not match: `when` reads `form`")),
+        ("when = 'then.status and query.draft is not defined'", 1, None),
+    ] {
+        let wait = if rest.contains("then") { "wait.on = 'GET /done'\n" } else { "" };
+        let rules = ruleset(&format!(
+            "[session]\ncookies = ['sid']\n[event.r]\non = 'POST /save'\ntopic = 'product.updated'\n\
+             id = '{{{{ query.id }}}}'\nkey.n = 'k'\n{find}{wait}{rest}"
+        ));
+        let mut seen = post("name=Tea&draft=1");
+        (seen.request, seen.response_body) = ("POST /save?id=1", "<p>Tea");
+        seen.headers = &[("cookie", "sid=0123456789"), ("content-type", "application/x-www-form-urlencoded")];
+        let mut exchange = at(seen.exchange(), 0);
+        exchange.request_body.bytes = exchange.request_body.bytes.slice(..11);
+        exchange.request_body.damage = Some(Damage::Cut);
+        exchange.response_body.damage = Some(Damage::Cut);
+        let derived = derive(&rules, exchange);
+        assert_eq!(derived.steps.len(), steps, "{rest}");
+        let told = |note: &str| notes(&derived).iter().any(|text| text.starts_with(note));
+        assert!(note.is_none_or(told), "{rest}: {:?}", notes(&derived));
+    }
+}
+
+#[test]
 fn a_value_that_rests_on_what_is_missing_is_undefined_and_told() {
     let unknown = "payload.x is undefined: `form` is longer than the capture limit";
     for (value, wanted, note) in [
