@@ -135,7 +135,7 @@ pub(super) fn about(event: &Event) -> String {
 
 impl Flight {
     /// The log's record of it; `event` and `delivery` where it was a delivery.
-    pub(super) fn record(&self, event: Option<&Event>, delivery: &str, report: Report, decision: String) -> Attempt {
+    pub(super) fn record(&self, event: Option<&Event>, delivery: String, report: Report, decision: String) -> Attempt {
         let (number, trigger, seq) = match &self.cargo {
             Cargo::Ping(_) => (1, Trigger::Ping, None),
             Cargo::Replay(replay) => (replay.attempts.saturating_add(1), replay.trigger, Some(replay.seq)),
@@ -157,7 +157,7 @@ impl Flight {
             uid: event.map(|event| event.uid),
             topic: event.map(|event| event.topic.clone()),
             about: event.map(about).unwrap_or_default(),
-            delivery: delivery.to_owned(),
+            delivery,
             replay_of,
             run,
             number,
@@ -173,6 +173,7 @@ impl Flight {
             answer: report.answer,
             decision,
             phases: report.phases,
+            ended: None,
         }
     }
 }

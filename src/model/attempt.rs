@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventUid, Seq, Timestamp, Topic, WebhookId};
+use super::{Ended, EventUid, Seq, Timestamp, Topic, WebhookId};
 
 /// Why an attempt was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,4 +154,7 @@ pub struct Attempt {
     /// How long it took.
     #[serde(default)]
     pub phases: Phases,
+    /// The delivery's end, where this attempt was its last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventUid, Identity, Seq, Timestamp, Topic, Verdict, WebhookId};
+use super::{Attempt, EventUid, Identity, Seq, Timestamp, Topic, Verdict, WebhookId};
 
 /// A delivery that was tried and is not yet due again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +75,22 @@ impl Decision {
     }
 }
 
-/// The end of a delivery, as the log keeps it.
+/// The end of a delivery, as the record of its last attempt keeps it: beside what [`Outcome`] repeats of that attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How it ended.
+    pub end: DeliveryEnd,
+    /// Its replay number: 0 for the first delivery of the event, else the run that made it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replay: u32,
+    /// The webhook's `failure_count` after it.
+    pub failure_count: u32,
+}
+
+/// The end of a delivery, as the log shows it. It is a record of its own only in data of earlier versions;
+/// now that of the last attempt holds an [`Ended`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// When it ended.
@@ -108,6 +123,28 @@ pub struct Outcome {
     pub end: DeliveryEnd,
     /// The webhook's `failure_count` after it.
     pub failure_count: u32,
+}
+
+impl Attempt {
+    /// The end of its delivery, where it was the last attempt.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let Ended { at, end, replay, failure_count } = self.ended?;
+        Some(Outcome {
+            at,
+            webhook: self.webhook,
+            webhook_name: self.webhook_name.clone(),
+            event: self.event?,
+            uid: self.uid?,
+            topic: self.topic.clone()?,
+            about: self.about.clone(),
+            delivery: self.delivery.clone(),
+            replay,
+            run: self.run,
+            attempts: self.number,
+            end,
+            failure_count,
+        })
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]

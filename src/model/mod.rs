@@ -22,7 +22,7 @@ pub use crate::clock::{Timestamp, span};
 pub use crate::id::{EventUid, Seq, WebhookId};
 pub use attempt::{Attempt, FailureClass, Phases, Trigger, Verdict};
 pub use breaker::{Breaker, Trip};
-pub use delivery::{Decision, DeliveryEnd, Outcome, Waiting};
+pub use delivery::{Decision, DeliveryEnd, Ended, Outcome, Waiting};
 pub use event::{Event, Identity, MAX_BODY_BYTES, id_json};
 pub use health::{Health, Incident, Overlay, OverlayReason};
 pub use known::{Known, SessionMemory};

@@ -53,10 +53,21 @@ pub struct LogRecord {
 pub enum LogEntry {
     /// One POST.
     Attempt(Box<Attempt>),
-    /// The end of a delivery.
+    /// The end of a delivery. Written by earlier versions only: see [`LogEntry::told`].
     Outcome(Box<Outcome>),
     /// Something else an operator should find.
     Notice(Notice),
+}
+
+impl LogEntry {
+    /// What it tells, one by one: the last attempt of a delivery tells of the attempt and then of the delivery's end.
+    pub fn told(self) -> impl Iterator<Item = Self> {
+        let outcome = match &self {
+            Self::Attempt(attempt) => attempt.outcome(),
+            Self::Outcome(_) | Self::Notice(_) => None,
+        };
+        std::iter::once(self).chain(outcome.map(|outcome| Self::Outcome(Box::new(outcome))))
+    }
 }
 
 /// All that deliveries need, so that state lost to damage is rebuilt from here forward.

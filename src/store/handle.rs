@@ -169,7 +169,8 @@ impl Store {
         self.inner.shared.log_head.subscribe()
     }
 
-    /// Entries of the log from `from` on, at most `limit`, and where to go on, as [`Store::events`] gives events.
+    /// What the log tells from `from` on, in at most `limit` of its records, and where to go on, as [`Store::events`] gives
+    /// events.
     pub async fn log_entries(&self, from: Seq, limit: usize) -> Result<(Vec<(Seq, LogEntry)>, Seq), StoreError> {
         let limit = limit.clamp(1, MAX_READ);
         self.blocking(move |shared| shared.log_from(from.0, limit)).await

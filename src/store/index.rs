@@ -125,7 +125,7 @@ fn take(shared: &Shared, mut from: u64, to: u64, id: &str, found: &mut Vec<(Seq,
             if let Ok(Some(entry)) = stored.log_entry()
                 && delivery(&entry) == Some(id)
             {
-                found.push((Seq(stored.place.seq), entry));
+                found.extend(entry.told().map(|entry| (Seq(stored.place.seq), entry)));
             }
         }
         from = next.max(from + 1);

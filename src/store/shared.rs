@@ -129,13 +129,13 @@ impl Shared {
         Ok((events, Seq(next)))
     }
 
-    /// Entries of the log from `from` on.
+    /// What `limit` records of the log tell from `from` on.
     pub(super) fn log_from(&self, from: u64, limit: usize) -> Result<LogPage, StoreError> {
         let (records, next) = self.log.read(from, u64::MAX, limit)?;
         let mut entries = Vec::with_capacity(records.len());
         for stored in &records {
             match stored.log_entry() {
-                Ok(Some(entry)) => entries.push((Seq(stored.place.seq), entry)),
+                Ok(Some(entry)) => entries.extend(entry.told().map(|entry| (Seq(stored.place.seq), entry))),
                 Ok(None) => {}
                 Err(error) => self.log.note(error.to_string()),
             }

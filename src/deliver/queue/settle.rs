@@ -18,10 +18,12 @@ pub(in crate::deliver) enum Settle {
 
 impl Queue {
     /// Takes a result in. But for `Later`, the group stays closed until [`Queue::release`] says that the writes of the
-    /// next [`Queue::take_writes`] are on disk.
-    pub(in crate::deliver) fn settle(&mut self, seq: Seq, settle: Settle) {
+    /// next [`Queue::take_writes`] are on disk. Gives whether another delivery of the group may go out then.
+    pub(in crate::deliver) fn settle(&mut self, seq: Seq, settle: Settle) -> bool {
         let webhook = self.webhook;
-        let Some(entry) = self.entries.get_mut(&seq).filter(|entry| entry.phase == Phase::InFlight) else { return };
+        let Some(entry) = self.entries.get_mut(&seq).filter(|entry| entry.phase == Phase::InFlight) else {
+            return false;
+        };
         self.flying -= 1;
         let due = match settle {
             Settle::Done => None,
@@ -29,10 +31,12 @@ impl Queue {
             Settle::Later(due) => {
                 self.busy -= 1;
                 self.back(seq, due);
-                return self.reorder_if_idle();
+                self.reorder_if_idle();
+                return false;
             }
         };
         let kept = entry.kept;
+        let is_awaited = due.is_none() && self.lanes.get(&entry.lane).is_some_and(|lane| lane.len() > 1);
         entry.phase = Phase::Settling(due.map(|(_, due)| due));
         if let Some((since, due)) = due {
             entry.attempts += 1;
@@ -60,6 +64,7 @@ impl Queue {
             // Also what was set aside: after a crash the cursor may stand before it.
             self.done.push(seq);
         }
+        is_awaited
     }
 
     /// The result of `seq` is on disk: its lane opens again.

@@ -156,7 +156,7 @@ impl Scheduler {
 
     pub(super) fn settle(&mut self, webhook: WebhookId, seq: Seq, settle: Settle) {
         if let Some(slot) = self.slots.get_mut(&webhook) {
-            slot.queue.settle(seq, settle);
+            self.outbox.is_awaited |= slot.queue.settle(seq, settle);
             self.outbox.touched.insert(webhook);
             self.outbox.releases.push((webhook, seq));
         }
@@ -179,7 +179,7 @@ impl Scheduler {
             let result = report.status.ok_or_else(|| report.failure().to_owned());
             self.outbox.replies.push(Reply::Ping(caller, result));
         }
-        let attempt = flight.record(None, "", report, String::new());
+        let attempt = flight.record(None, String::new(), report, String::new());
         self.record(attempt, None);
         // The URL may have changed while the ping was under way.
         self.webhook_changed(flight.webhook.id);

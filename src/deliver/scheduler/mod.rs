@@ -1,8 +1,9 @@
 //! The one task that schedules: it reads the journal, starts attempts under limits, and makes results durable.
 //!
 //! Nothing in its loop waits for a receiver or for the disk: attempts, reads and commits are tasks beside it, and what they
-//! bring is an event of the loop like a due time or a changed webhook. Results of all webhooks that came while the last
-//! commit was under way go to disk together; only then does the next delivery of their groups go out.
+//! bring is an event of the loop like a due time or a changed webhook. Results of all webhooks go to disk together: those that
+//! came while the last commit was under way, and, where no delivery waits for them, those of the next few milliseconds. Only
+//! then does the next delivery of their groups go out.
 
 mod alerts;
 mod attempts;
@@ -87,6 +88,8 @@ pub(super) struct Scheduler {
     bitten: Option<Bound>,
     /// When cursors are written that only passed events of no interest.
     cursors_at: Option<Timestamp>,
+    /// When results are written that could wait for others.
+    commit_at: Option<Timestamp>,
     /// When the store is asked again after it failed.
     store_at: Option<Timestamp>,
     /// Alerts on their way.
@@ -116,6 +119,7 @@ impl Scheduler {
             unsettled: 0,
             bitten: None,
             cursors_at: None,
+            commit_at: None,
             store_at: None,
             alerts: JoinSet::new(),
             watch: ClockWatch::new(clock),
@@ -131,9 +135,9 @@ impl Scheduler {
             if self.next_wake() <= self.now() {
                 self.wake_up().await;
             }
-            self.start_commit();
             self.start_reads();
             self.start_attempts();
+            self.commit_if_due();
             let wake = self.means.clock.instant(self.next_wake());
             tokio::select! {
                 () = async { _ = shutdown.wait_for(|stop| *stop).await } => break,
@@ -158,7 +162,7 @@ impl Scheduler {
     fn next_wake(&self) -> Timestamp {
         let timer = self.timers.first().map(|(due, _)| *due);
         let idle = self.now().plus(IDLE);
-        [timer, self.cursors_at, self.store_at].into_iter().flatten().min().unwrap_or(idle)
+        [timer, self.cursors_at, self.store_at, self.commit_at].into_iter().flatten().min().unwrap_or(idle)
     }
 
     /// Something is due.
@@ -186,7 +190,7 @@ impl Scheduler {
             slot.shift(set);
         }
         self.timers = self.timers.iter().map(|(due, webhook)| (due.shifted(set), *webhook)).collect();
-        for at in [&mut self.cursors_at, &mut self.store_at].into_iter().flatten() {
+        for at in [&mut self.cursors_at, &mut self.store_at, &mut self.commit_at].into_iter().flatten() {
             *at = at.shifted(set);
         }
     }
@@ -228,7 +232,8 @@ impl Scheduler {
                 flight::Cargo::Ping(_) => None,
             };
             let report = Report::failed(FailureClass::Shutdown, "shopbell stopped before the receiver answered");
-            let attempt = flight.record(event.as_deref(), "", report, "goes out again after the start".to_owned());
+            let attempt =
+                flight.record(event.as_deref(), String::new(), report, "goes out again after the start".to_owned());
             self.record(attempt, None);
         }
         let deadline = self.means.clock.instant(self.now().plus(LAST_COMMIT));

@@ -1,6 +1,7 @@
 //! Results on their way to the disk: everything that came since the last commit goes in one.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
@@ -12,6 +13,12 @@ use crate::id::{Seq, WebhookId};
 use crate::model::record::LogEntry;
 use crate::model::{Health, Write};
 use crate::store::Store;
+
+/// Results that are worth a wait for the disk of their own.
+pub(super) const RESULTS_ENOUGH: usize = 128;
+
+/// How long fewer results wait for more, while attempts are in flight and nothing waits for them.
+const RESULTS_LAG: Duration = Duration::from_millis(5);
 
 /// What the next commit will hold.
 #[derive(Debug, Default)]
@@ -25,6 +32,16 @@ pub(super) struct Outbox {
     pub(super) releases: Vec<(WebhookId, Seq)>,
     /// Callers to be told when it is on disk.
     pub(super) replies: Vec<Reply>,
+    /// A delivery behind one of these releases waits for it.
+    pub(super) is_awaited: bool,
+}
+
+impl Outbox {
+    /// Whether it holds only results that nothing waits for, and too few to be worth a wait for the disk of their own.
+    fn can_wait(&self) -> bool {
+        let results = self.releases.len();
+        !self.is_awaited && self.replies.is_empty() && (1..RESULTS_ENOUGH).contains(&results)
+    }
 }
 
 /// A caller's answer, kept until what it says is on disk.
@@ -57,12 +74,26 @@ impl Batch {
 }
 
 impl Scheduler {
+    /// Begins a commit of everything that came, unless one is under way, or more will come soon that can go with it.
+    pub(super) fn commit_if_due(&mut self) {
+        if !self.commit.is_empty() {
+            return;
+        }
+        let more_to_come = !self.flights.is_empty() && self.outbox.can_wait();
+        let now = self.now();
+        if more_to_come && *self.commit_at.get_or_insert(now.plus(RESULTS_LAG)) > now {
+            return;
+        }
+        self.start_commit();
+    }
+
     /// Begins a commit of everything that came, unless one is under way.
     pub(super) fn start_commit(&mut self) {
         if !self.commit.is_empty() {
             return;
         }
-        let Outbox { entries, health, touched, releases, replies } = std::mem::take(&mut self.outbox);
+        self.commit_at = None;
+        let Outbox { entries, health, touched, releases, replies, is_awaited: _ } = std::mem::take(&mut self.outbox);
         let mut writes = Vec::new();
         for webhook in touched {
             let Some(slot) = self.slots.get_mut(&webhook) else { continue };

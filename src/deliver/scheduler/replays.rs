@@ -15,8 +15,7 @@ use crate::deliver::flight::{self, Cargo, Flight};
 use crate::deliver::queue::Ready;
 use crate::deliver::retry::{self, Wish};
 use crate::id::{Seq, WebhookId};
-use crate::model::record::LogEntry;
-use crate::model::{Decision, DeliveryEnd, Event, Outcome, Trigger, Webhook};
+use crate::model::{Attempt, Decision, DeliveryEnd, Event, Trigger, Webhook};
 
 /// So many times a run tries a delivery again before it gives it up, after the first gaps of the webhook's schedule.
 const RETRIES: u32 = 3;
@@ -166,27 +165,9 @@ impl Scheduler {
             Decision::Retry { due } => (None, Replayed::Again(due)),
         };
         let failure = report.failure().to_owned();
-        let attempt = flight.record(Some(event), &delivery, report, text);
-        self.record(attempt, None);
-        if let Some(end) = end {
-            self.counters.ended(end);
-            let outcome = Outcome {
-                at: now,
-                webhook: webhook.id,
-                webhook_name: webhook.name.clone(),
-                event: replay.seq,
-                uid: event.uid,
-                topic: event.topic.clone(),
-                about: flight::about(event),
-                delivery,
-                replay: replay.number,
-                run: Some(replay.run),
-                attempts: made,
-                end,
-                failure_count: self.slots.get(&webhook.id).map_or(0, |slot| slot.health.failure_count),
-            };
-            self.outbox.entries.push(LogEntry::Outcome(Box::new(outcome)));
-        }
+        let attempt = flight.record(Some(event), delivery, report, text);
+        let ended = end.map(|end| self.ended(webhook.id, end, replay.number));
+        self.record(Attempt { ended, ..attempt }, None);
         for news in news {
             self.tell(webhook, &news, &failure);
         }

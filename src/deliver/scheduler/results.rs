@@ -6,12 +6,11 @@ use super::Scheduler;
 use super::alerts::News;
 use crate::clock::Timestamp;
 use crate::deliver::attempt::Report;
-use crate::deliver::flight::{self, Flight};
+use crate::deliver::flight::Flight;
 use crate::deliver::queue::{Ready, Settle};
 use crate::deliver::retry::{self, Wish};
-use crate::id::fill_random;
-use crate::model::record::LogEntry;
-use crate::model::{Decision, DeliveryEnd, Event, Outcome, Trip, Verdict, Webhook};
+use crate::id::{WebhookId, fill_random};
+use crate::model::{Attempt, Decision, DeliveryEnd, Ended, Event, Trip, Verdict, Webhook};
 
 impl Scheduler {
     pub(super) fn attempted(
@@ -47,16 +46,14 @@ impl Scheduler {
             text.push_str("; only probes go out until one succeeds");
         }
         let failure = report.failure().to_owned();
-        let attempt = flight.record(Some(event), &delivery, report, text);
-        self.record(attempt, Some(event.at));
         let end = match decision {
             Decision::Delivered => Some(DeliveryEnd::Delivered),
             Decision::GiveUp(end) => Some(end),
             Decision::Retry { .. } => None,
         };
-        if let Some(end) = end {
-            self.ended(webhook, ready, event, delivery, end);
-        }
+        let attempt = flight.record(Some(event), delivery, report, text);
+        let ended = end.map(|end| self.ended(webhook.id, end, 0));
+        self.record(Attempt { ended, ..attempt }, Some(event.at));
         for news in news {
             self.tell(webhook, &news, &failure);
         }
@@ -67,24 +64,11 @@ impl Scheduler {
         }
     }
 
-    fn ended(&mut self, webhook: &Webhook, ready: &Ready, event: &Event, delivery: String, end: DeliveryEnd) {
+    /// Counts the end of a delivery, and gives what the record of its last attempt says of it.
+    pub(super) fn ended(&self, webhook: WebhookId, end: DeliveryEnd, replay: u32) -> Ended {
         self.counters.ended(end);
-        let outcome = Outcome {
-            at: self.now(),
-            webhook: webhook.id,
-            webhook_name: webhook.name.clone(),
-            event: ready.seq,
-            uid: event.uid,
-            topic: event.topic.clone(),
-            about: flight::about(event),
-            delivery,
-            replay: 0,
-            run: None,
-            attempts: ready.attempts.saturating_add(1),
-            end,
-            failure_count: self.slots.get(&webhook.id).map_or(0, |slot| slot.health.failure_count),
-        };
-        self.outbox.entries.push(LogEntry::Outcome(Box::new(outcome)));
+        let failure_count = self.slots.get(&webhook).map_or(0, |slot| slot.health.failure_count);
+        Ended { at: self.now(), end, replay, failure_count }
     }
 
     /// What the attempt says about the webhook, and what of it people should know. An answer of an address that is no

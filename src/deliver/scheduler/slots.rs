@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 use super::Scheduler;
+use super::outbox::RESULTS_ENOUGH;
 use super::pace::{self, Bucket, Hosts};
 use super::replays::{Replay, Replays};
 use crate::clock::Timestamp;
@@ -19,8 +20,9 @@ use crate::model::record::LogEntry;
 use crate::model::{Health, Notice, NoticeKind, Status, Webhook};
 use crate::store::{StoreError, WebhookState};
 
-/// Deliveries of one webhook in flight or with their result on its way to the disk; full: it waits for the disk.
-const BUSY_MAX: usize = 128;
+/// Deliveries of one webhook in flight or with their result on its way to the disk; full: it waits for the disk. One commit's
+/// results are on their way while the next one's gather.
+const BUSY_MAX: usize = 3 * RESULTS_ENOUGH;
 
 /// What a webhook does with its turn.
 #[derive(Debug)]

@@ -55,7 +55,7 @@ async fn a_webhook_whose_results_all_wait_for_the_disk_waits_too_and_it_is_count
     let slot = scheduler.slots.get_mut(&WEBHOOK).unwrap();
     let webhook = slot.deliverable().cloned().unwrap();
     let first = slot.queue.read_from().0;
-    for n in 0..200 {
+    for n in 0..500 {
         slot.queue.feed(&[(Seq(first + n), event(n))], Seq(first + n + 1));
         match slot.turn(&webhook, now, &mut scheduler.hosts) {
             Turn::Go(ready) => {
@@ -66,7 +66,7 @@ async fn a_webhook_whose_results_all_wait_for_the_disk_waits_too_and_it_is_count
             other => panic!("{other:?} after {}", went.len()),
         }
     }
-    assert_eq!(went.len(), 128);
+    assert_eq!(went.len(), 384);
     assert_eq!(slot.queue.oldest(), Some(Seq(first)), "none of it is on disk: all is owed");
     scheduler.give_turn(WEBHOOK);
     let slot = scheduler.slots.get_mut(&WEBHOOK).unwrap();

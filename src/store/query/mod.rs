@@ -193,7 +193,7 @@ pub(super) fn follow(
     let read = |journal: &Journal, from: Seq, lines: &mut Vec<LogLine>| {
         let (records, next) = journal.read(from.0.max(1), u64::MAX, FOLLOWED)?;
         for stored in &records {
-            lines.extend(line(stored).filter(|line| filter.fits(line, stored)));
+            lines.extend(told(stored).filter(|line| filter.fits(line, stored)));
         }
         Ok::<_, StoreError>(Seq(next))
     };
@@ -245,10 +245,11 @@ impl<'a> Side<'a> {
         while from < self.before {
             let (records, next) = self.journal.read(from, self.before, usize::MAX)?;
             for stored in &records {
-                let Some(line) = line(stored) else { continue };
-                newest = newest.max(Some(line.at()));
-                if filter.fits(&line, stored) {
-                    lines.push(line);
+                for line in told(stored) {
+                    newest = newest.max(Some(line.at()));
+                    if filter.fits(&line, stored) {
+                        lines.push(line);
+                    }
                 }
             }
             from = next;
@@ -267,17 +268,18 @@ impl<'a> Side<'a> {
     }
 }
 
-/// A record as a line; what cannot be read is left out here, and told as damage elsewhere.
-fn line(stored: &Stored) -> Option<LogLine> {
+/// A record as lines; what cannot be read is left out here, and told as damage elsewhere.
+fn told(stored: &Stored) -> impl Iterator<Item = LogLine> {
     let seq = Seq(stored.place.seq);
-    if let Ok(Some(event)) = stored.event() {
-        return Some(LogLine::Event { seq, event: Box::new(event) });
-    }
-    let entry = stored.log_entry().ok().flatten()?;
-    let at = match &entry {
-        LogEntry::Attempt(attempt) => attempt.at,
-        LogEntry::Outcome(outcome) => outcome.at,
-        LogEntry::Notice(notice) => notice.at,
-    };
-    Some(LogLine::Log { seq, at, entry })
+    let event = stored.event().ok().flatten().map(|event| LogLine::Event { seq, event: Box::new(event) });
+    let entry = if event.is_some() { None } else { stored.log_entry().ok().flatten() };
+    let entries = entry.into_iter().flat_map(LogEntry::told).map(move |entry| {
+        let at = match &entry {
+            LogEntry::Attempt(attempt) => attempt.at,
+            LogEntry::Outcome(outcome) => outcome.at,
+            LogEntry::Notice(notice) => notice.at,
+        };
+        LogLine::Log { seq, at, entry }
+    });
+    event.into_iter().chain(entries)
 }

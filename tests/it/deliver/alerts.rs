@@ -96,7 +96,7 @@ async fn an_hour_of_failures_is_told_also_over_a_restart_and_an_alert_is_posted_
     let id = alert.header("webhook-id").to_owned();
     let (topic, text) = read(alert, 500);
     assert_eq!(topic, "webhook.failing");
-    assert!(text.contains("nothing was delivered since 2026-11-03T16:07:00.000Z"), "{text}");
+    assert!(text.contains("nothing was delivered since 2026-11-03T16:07:00."), "{text}");
     // Its receiver fails too: it is posted again with the same id, a few times, and that is all.
     for gap in [5, 30, 120] {
         let again = rig.call_within(Duration::from_secs(gap).mul_f64(1.2)).await;

@@ -12,7 +12,7 @@ use shopbell::deliver::BoxError;
 use shopbell::model::{DeliveryEnd, Ordering, Rate, Webhook};
 use tokio::time::Interval;
 
-use super::rig::{Call, Rig, webhook};
+use super::rig::{Call, Rig, pass, webhook};
 
 /// A byte a second, for ever.
 struct Drip(Interval);
@@ -71,7 +71,7 @@ async fn of_twenty_webhooks_one_dead_and_one_dripping_cost_the_others_nothing() 
     }
     let delivered = || rig.deliverer.counters().deliveries(DeliveryEnd::Delivered);
     while delivered() < 18 * 120 {
-        tokio::task::yield_now().await;
+        pass(Duration::from_millis(1)).await;
     }
     assert_eq!(delivered(), 18 * 120, "and nothing of the sick ones");
     for sick in ["hook-1", "hook-2"] {
@@ -159,7 +159,7 @@ async fn a_rate_is_kept() {
         at.push(rig.clock.now().since(start).as_millis());
         call.answer(200);
     }
-    assert_eq!(at[..3], [0, 0, 0]);
+    assert!(at[2] < 100, "{at:?}");
     assert!((2_000..=2_400).contains(&at[8]), "{at:?}");
     assert!(at.windows(4).all(|four| four[3] - four[0] >= 330), "{at:?}");
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use shopbell::id::{Seq, WebhookId};
 use shopbell::model::Webhook;
+use shopbell::store::Counters;
 
-use super::rig::{Rig, webhook};
+use super::rig::{Rig, pass, webhook};
 
 fn body(order: &str) -> String {
     format!(r#"{{"id":"{order}"}}"#)
@@ -43,6 +44,34 @@ async fn one_of_a_group_at_a_time_and_groups_beside_each_other() {
     assert_eq!(of_seven, ids, "in order, each with an id of its own");
     rig.settle().await;
     assert_eq!(rig.deliverer.backlog(WebhookId(1)).await, (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_gather_for_a_moment_unless_a_delivery_waits_for_them() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = Rig::start(data.path(), vec![webhook(1)]).await;
+    for order in ["7", "8", "9", "9"] {
+        rig.event(order, &[1]).await;
+    }
+    let (seven, eight, nine) = (rig.call().await, rig.call().await, rig.call().await);
+    let store = rig.store.clone();
+    let written = || Counters::get(&store.counters().log_groups);
+    let before = written();
+    seven.answer(200);
+    rig.still().await;
+    assert_eq!(written(), before, "others are on their way");
+    pass(Duration::from_millis(5)).await;
+    rig.still().await;
+    assert_eq!(written(), before + 1);
+    nine.answer(200);
+    let start = rig.clock.now();
+    let second = rig.call().await;
+    assert_eq!((rig.clock.now(), written()), (start, before + 2), "it has not waited");
+    eight.answer(200);
+    rig.still().await;
+    second.answer(200);
+    rig.still().await;
+    assert_eq!((rig.clock.now(), written()), (start, before + 3), "nothing more is on its way");
 }
 
 #[tokio::test(start_paused = true)]

@@ -126,13 +126,22 @@ impl Rig {
         self.webhooks.send_replace(Arc::new(webhooks.into_iter().map(Arc::new).collect()));
     }
 
-    /// Runs the scheduler until it has nothing to do for now: the store's threads take the real time they take, so it
-    /// has had its turns only once they, too, have nothing to do.
+    /// Runs the scheduler until it has nothing to do for now, but for what comes with time.
     pub(super) async fn settle(&self) {
+        self.still().await;
+        // Results gather for a moment while attempts are in flight.
+        pass(Duration::from_millis(5)).await;
+        self.still().await;
+    }
+
+    /// The store's threads take the real time they take, so the scheduler has had its turns only once they, too, have nothing to do.
+    pub(super) async fn still(&self) {
         let in_progress = &self.store.counters().in_progress;
         let mut quiet = 0;
         while quiet < 20 {
             self.deliverer.backlog(WebhookId(1)).await;
+            // Once it has stopped, nothing is awaited there.
+            tokio::task::yield_now().await;
             quiet = if Counters::get(in_progress) == 0 { quiet + 1 } else { 0 };
         }
     }
@@ -183,7 +192,7 @@ impl Rig {
             if outcomes.len() >= count {
                 return outcomes;
             }
-            tokio::task::yield_now().await;
+            self.settle().await;
         }
     }
 
@@ -194,7 +203,7 @@ impl Rig {
             if so(&health) {
                 return health;
             }
-            tokio::task::yield_now().await;
+            self.settle().await;
         }
     }
 
@@ -204,7 +213,7 @@ impl Rig {
             if let Some(text) = self.notices().await.into_iter().find(|text| text.contains(so)) {
                 return text;
             }
-            tokio::task::yield_now().await;
+            self.settle().await;
         }
     }
 
@@ -217,7 +226,7 @@ impl Rig {
     /// Waits until so many attempts are in the log.
     pub(super) async fn logged(&self, count: usize) {
         while self.attempts().await.len() < count {
-            tokio::task::yield_now().await;
+            self.settle().await;
         }
     }
 
@@ -231,6 +240,11 @@ impl Rig {
         self.deliverer.stopped().await;
         self.store.close().await;
     }
+}
+
+/// Lets time pass while something is awaited.
+pub(super) async fn pass(time: Duration) {
+    tokio::time::advance(time).await;
 }
 
 fn attempt(entry: LogEntry) -> Option<Attempt> {

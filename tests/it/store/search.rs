@@ -2,7 +2,7 @@
 
 use shopbell::id::{EventUid, Seq, WebhookId};
 use shopbell::model::record::{EventEntry, LogEntry};
-use shopbell::model::{Timestamp, WebhookName, Write};
+use shopbell::model::{DeliveryEnd, Ended, Timestamp, WebhookName, Write};
 use shopbell::store::{LogLine, LogPosition, LogQuery, Options, StatusCodes, Store};
 
 use super::support::{NOW, event, notice, open};
@@ -93,6 +93,29 @@ async fn every_filter_finds_its_lines_newest_first() {
         let found: Vec<_> = store.search(query.clone()).await.unwrap().iter().map(short).collect();
         assert_eq!(found, expected, "{query:?}");
     }
+}
+
+#[tokio::test]
+async fn the_last_attempt_of_a_delivery_tells_of_the_attempt_and_of_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path()).await;
+    let LogEntry::Attempt(mut attempt) = attempt(30, 1, "order 1", "order.created") else { panic!() };
+    attempt.number = 4;
+    attempt.uid = Some(EventUid([7; 16]));
+    attempt.ended = Some(Ended { at: at(35), end: DeliveryEnd::Exhausted, replay: 3, failure_count: 2 });
+    let from = store.log(vec![LogEntry::Attempt(attempt.clone())], vec![]).await.unwrap();
+    let outcome = attempt.outcome().unwrap();
+    assert_eq!((outcome.attempts, outcome.replay, outcome.uid), (4, 3, EventUid([7; 16])));
+    let told = vec![(from, LogEntry::Attempt(attempt)), (from, LogEntry::Outcome(Box::new(outcome)))];
+    assert_eq!(store.log_entries(from, 10).await.unwrap().0, told);
+    assert!(store.delivery("d1".to_owned()).await.unwrap().ends_with(&told));
+    let short = |lines: &[LogLine]| lines.iter().map(short).collect::<Vec<_>>();
+    let since = LogQuery { since: Some(at(30)), ..LogQuery::default() };
+    assert_eq!(short(&store.search(since).await.unwrap()), ["outcome 35", "attempt 30"]);
+    let failed = LogQuery { kinds: vec!["outcome".to_owned()], ended_well: Some(false), ..LogQuery::default() };
+    assert_eq!(short(&store.search(failed).await.unwrap()), ["outcome 35"]);
+    let (lines, _) = store.follow(LogQuery::default(), LogPosition { events: Seq(1_000), log: from }).await.unwrap();
+    assert_eq!(short(&lines), ["attempt 30", "outcome 35"]);
 }
 
 #[tokio::test]
