@@ -6,18 +6,21 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::num::NonZeroUsize;
 use std::process::Command;
+use std::thread::available_parallelism;
 
 /// Bytes from which a block is mapped for itself and given back when freed, and that an arena keeps free at its end: what glibc starts
 /// with, and said so that it stays.
 const KEPT: usize = 128 * 1024;
-/// Arenas: more than there are threads that allocate, so that none waits for another's lock. An arena costs what is allocated in it.
-const ARENAS: usize = 64;
+/// Arenas at least: the proxy's threads and the others shall not wait for each other.
+const FEWEST_ARENAS: usize = 2;
 
 /// What tells glibc to keep little; read by it when a process starts (mallopt(3), "Environment variables").
 pub fn allocator_environment() -> [(&'static str, String); 3] {
+    let arenas = available_parallelism().map_or(FEWEST_ARENAS, NonZeroUsize::get).max(FEWEST_ARENAS);
     [
-        ("MALLOC_ARENA_MAX", ARENAS.to_string()),
+        ("MALLOC_ARENA_MAX", arenas.to_string()),
         ("MALLOC_MMAP_THRESHOLD_", KEPT.to_string()),
         ("MALLOC_TRIM_THRESHOLD_", KEPT.to_string()),
     ]

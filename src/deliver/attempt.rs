@@ -44,7 +44,10 @@ pub(super) struct Report {
 impl Report {
     /// An attempt that never got to an answer.
     pub(super) fn failed(class: FailureClass, text: impl Into<String>) -> Self {
-        let verdict = Verdict::Failed { class, text: text.into() };
+        Self::of(Verdict::Failed { class, text: text.into() })
+    }
+
+    fn of(verdict: Verdict) -> Self {
         Self {
             verdict,
             status: None,
@@ -208,18 +211,18 @@ async fn read(mut body: AnswerBody, kept: &mut Vec<u8>) -> Result<(), BoxError> 
 /// Success is 2xx, 301 and 302 (WooCommerce counts a redirect it does not follow as delivered).
 fn judge(status: StatusCode, headers: &HeaderMap) -> Report {
     let good = status.is_success() || matches!(status.as_u16(), 301 | 302);
-    let text = format!("the receiver answered {status}");
-    let mut report = Report::failed(FailureClass::Status, text);
-    if good {
-        report.verdict = Verdict::Ok;
-    }
+    let verdict = match good {
+        true => Verdict::Ok,
+        false => Verdict::Failed { class: FailureClass::Status, text: format!("the receiver answered {status}") },
+    };
+    let mut report = Report::of(verdict);
     report.status = Some(status.as_u16());
     report.retry_after = headers.get(RETRY_AFTER).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut room = HEADERS_MAX.1;
     for (name, value) in headers.iter().take(HEADERS_MAX.0) {
         let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { break };
         room = left;
-        report.headers.push((name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        report.headers.push((name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     }
     report
 }

@@ -45,6 +45,9 @@ const DEFLATE_BYTES: usize = 16 * 1024;
 /// The longest JSON of one record, in bytes: a body of 16 MiB, what is remembered with it, and room.
 pub(super) const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
 
+/// Room that the JSON of most records fits in, in bytes: growing by doubling copies it four times.
+const USUAL_JSON: usize = 1024;
+
 /// Kind of a record that only carries state writes.
 pub(super) const BARE: u8 = 0;
 
@@ -85,7 +88,8 @@ pub(super) struct Stored {
 
 /// Encodes what a record says.
 pub(super) fn encode(kind: u8, value: &impl Serialize) -> Result<Encoded, StoreError> {
-    let json = serde_json::to_vec(value).map_err(|error| StoreError::Corrupt {
+    let mut json = Vec::with_capacity(USUAL_JSON);
+    serde_json::to_writer(&mut json, value).map_err(|error| StoreError::Corrupt {
         place: "a new record".to_owned(),
         text: format!("it cannot be written as JSON: {error}"),
     })?;
