@@ -26,20 +26,20 @@ pub fn allocator_environment() -> [(&'static str, String); 3] {
     ]
 }
 
-/// Starts this program anew in the same process with [`allocator_environment`], before it has done anything. Does nothing where the
-/// allocator is another one, where somebody has set one of the variables, or where it cannot be done: then it takes more memory.
+/// Starts this program anew in the same process with those of [`allocator_environment`] that are not set, before it has done anything.
+/// Does nothing where all are set, where the allocator is another one, or where it cannot be done: then it takes more memory.
 pub fn keep_little() {
     use std::os::unix::process::CommandExt as _;
-    let environment = allocator_environment();
     let glibc = cfg!(all(target_os = "linux", target_env = "gnu", not(feature = "mimalloc")));
-    if !glibc || environment.iter().any(|(name, _)| env::var_os(name).is_some()) {
+    let missing: Vec<_> = allocator_environment().into_iter().filter(|(name, _)| env::var_os(name).is_none()).collect();
+    if !glibc || missing.is_empty() {
         return;
     }
     let mut words = env::args_os();
     let Ok(program) = env::current_exe() else { return };
     let name = words.next();
     let mut again = Command::new(&program);
-    again.arg0(name.as_deref().unwrap_or(OsStr::new("shopbell"))).args(words).envs(environment);
+    again.arg0(name.as_deref().unwrap_or(OsStr::new("shopbell"))).args(words).envs(missing);
     // It comes back only with an error.
     drop(again.exec());
 }

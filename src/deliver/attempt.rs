@@ -211,11 +211,11 @@ async fn read(mut body: AnswerBody, kept: &mut Vec<u8>) -> Result<(), BoxError> 
 /// Success is 2xx, 301 and 302 (WooCommerce counts a redirect it does not follow as delivered).
 fn judge(status: StatusCode, headers: &HeaderMap) -> Report {
     let good = status.is_success() || matches!(status.as_u16(), 301 | 302);
-    let verdict = match good {
-        true => Verdict::Ok,
-        false => Verdict::Failed { class: FailureClass::Status, text: format!("the receiver answered {status}") },
+    let mut report = if good {
+        Report::of(Verdict::Ok)
+    } else {
+        Report::failed(FailureClass::Status, format!("the receiver answered {status}"))
     };
-    let mut report = Report::of(verdict);
     report.status = Some(status.as_u16());
     report.retry_after = headers.get(RETRY_AFTER).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let mut room = HEADERS_MAX.1;
