@@ -111,7 +111,12 @@ pub(super) async fn deliver(
 /// Pings. Only status 200 is an answer to a ping (WooCommerce's rule).
 pub(super) async fn ping(means: Means, webhook: Arc<Webhook>, spelling: Extensions) -> Landing {
     let mut report = match request::ping(&webhook, &spelling) {
-        Ok(request) => attempt::run(means.client, request, PING).await,
+        Ok(request) => {
+            let sent = redact::Sent::with(request.headers());
+            let mut report = attempt::run(means.client, request, PING).await;
+            redact::answer(&mut report, &webhook, &sent);
+            report
+        }
         Err(text) => Report::failed(FailureClass::Unencodable, text),
     };
     if let (Verdict::Ok, Some(status)) = (&report.verdict, report.status.filter(|status| *status != 200)) {

@@ -42,7 +42,7 @@ pub enum Trip {
 }
 
 impl Breaker {
-    /// Straight failed attempts that open it.
+    /// Straight failed attempts, of more than one delivery, that open it.
     pub const OPENS_AFTER: u32 = 5;
     /// The longest gap between two probes (a receiver may ask for more in `Retry-After`).
     pub const PROBE_GAP_MAX: Duration = Duration::from_mins(30);

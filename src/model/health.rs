@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Breaker, DeliveryEnd, Status, Timestamp, Trip, Webhook};
+use super::{Breaker, DeliveryEnd, Ordering, Seq, Status, Timestamp, Trip, Webhook};
 
 /// Why the status in force differs from the file's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,21 @@ impl Incident {
     pub const ALERT_AFTER: Duration = Duration::from_hours(1);
 }
 
+/// An attempt that failed, as far as it tells how the receiver is.
+#[derive(Clone, Copy, Debug)]
+pub struct FailedAttempt<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// The event it delivered.
+    pub event: Seq,
+    /// It was the breaker's own.
+    pub is_probe: bool,
+    /// A run made it: what is sent again never disables the webhook.
+    pub is_replay: bool,
+    /// For people: what failed.
+    pub detail: &'a str,
+}
+
 /// What is remembered of a webhook's deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -62,6 +77,9 @@ pub struct Health {
     /// Consecutive failed attempts.
     #[serde(default)]
     pub failed_attempts: u32,
+    /// The event that all of these were of; `None` where they were of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Seq>,
     /// The ping has not succeeded yet (WooCommerce's field of the same name).
     #[serde(default)]
     pub pending_delivery: bool,
@@ -104,24 +122,26 @@ impl Health {
         }
     }
 
-    /// Takes note of a failed attempt; the delivery may still succeed. `probe`: it was the breaker's own; `gap` gives the
-    /// pause before the next probe when so many have failed. [`Trip::Spent`] has disabled the webhook as unreachable, with
-    /// `detail` for people.
+    /// Takes note of a failed attempt; the delivery may still succeed. `gap` gives the pause before the next probe when so
+    /// many have failed. [`Trip::Spent`] has disabled the webhook as unreachable.
     pub fn attempt_failed(
         &mut self,
         webhook: &Webhook,
-        at: Timestamp,
-        probe: bool,
-        detail: &str,
+        attempt: FailedAttempt<'_>,
         gap: impl FnOnce(u32) -> Duration,
     ) -> Trip {
+        let FailedAttempt { at, event, is_probe, is_replay, detail } = attempt;
+        self.failing = if self.failed_attempts == 0 { Some(event) } else { self.failing.filter(|one| *one == event) };
         self.failed_attempts = self.failed_attempts.saturating_add(1);
         self.last_failure = Some(at);
         self.incident.get_or_insert(Incident { since: at, alerted: false });
-        let trip = Breaker::fail(&mut self.breaker, webhook, (at, self.failed_attempts), probe, gap);
+        // One delivery that is refused again and again says nothing of the others, unless they all wait behind it.
+        let counts = self.failing.is_none() || webhook.ordering == Ordering::Webhook;
+        let failed = if counts { self.failed_attempts } else { 0 };
+        let trip = Breaker::fail(&mut self.breaker, webhook, (at, failed), is_probe, gap);
         if trip == Trip::Spent {
             // Paused by an operator while the probe was out: nothing to disable.
-            if self.status(webhook.status, &webhook.url) != Status::Active {
+            if is_replay || self.status(webhook.status, &webhook.url) != Status::Active {
                 return Trip::Nothing;
             }
             self.overlay = Some(Overlay::over(webhook, Status::Disabled, OverlayReason::Unreachable, at, detail));
@@ -134,6 +154,7 @@ impl Health {
     pub fn delivered(&mut self, at: Timestamp) -> Option<Incident> {
         self.failure_count = 0;
         self.failed_attempts = 0;
+        self.failing = None;
         self.last_success = Some(at);
         Breaker::succeed(&mut self.breaker);
         self.incident.take().filter(|incident| incident.alerted)
@@ -230,6 +251,7 @@ impl Health {
     fn forget_failures(&mut self) {
         self.failure_count = 0;
         self.failed_attempts = 0;
+        self.failing = None;
         self.breaker = None;
     }
 
@@ -284,6 +306,32 @@ mod tests {
         assert!(health.wants(webhook.status, &webhook.url, false), "its events are held");
         health.set_status(&webhook, Status::Active, NOW, "cli");
         assert_eq!((health.failure_count, health.overlay.as_ref()), (0, None));
+    }
+
+    #[test]
+    fn one_delivery_alone_opens_no_breaker_unless_all_wait_behind_it() {
+        let fail = |health: &mut Health, webhook: &Webhook, event, is_replay, is_probe| {
+            let attempt = FailedAttempt { at: NOW, event: Seq(event), is_probe, is_replay, detail: "500" };
+            health.attempt_failed(webhook, attempt, |_| Duration::ZERO)
+        };
+        let (any, mut health) = (webhook(), Health::default());
+        for _ in 0..20 {
+            assert_eq!(fail(&mut health, &any, 7, false, false), Trip::Nothing);
+        }
+        assert_eq!(fail(&mut health, &any, 8, false, false), Trip::Opened, "it is not the delivery");
+        let (strict, mut health) = (Webhook { ordering: Ordering::Webhook, ..webhook() }, Health::default());
+        let trips: Vec<_> = (0..5).map(|_| fail(&mut health, &strict, 7, false, false)).collect();
+        assert_eq!(trips, [Trip::Nothing, Trip::Nothing, Trip::Nothing, Trip::Nothing, Trip::Opened]);
+        // As old data has it: what the failures were of was not kept.
+        let mut health = Health { failed_attempts: 4, ..Health::default() };
+        assert_eq!(fail(&mut health, &any, 7, false, false), Trip::Opened);
+        // A run's probe that is one too many disables nothing.
+        let short = Webhook { retry: crate::model::RetrySchedule(vec![Duration::ZERO]), ..webhook() };
+        let mut health = Health { failed_attempts: 4, ..Health::default() };
+        assert_eq!(fail(&mut health, &short, 7, true, false), Trip::Opened);
+        assert_eq!(fail(&mut health, &short, 7, true, true), Trip::Nothing);
+        assert_eq!(health.status(short.status, &short.url), Status::Active);
+        assert_eq!(fail(&mut health, &short, 7, false, true), Trip::Spent);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use attempt::{Attempt, FailureClass, Phases, Trigger, Verdict};
 pub use breaker::{Breaker, Trip};
 pub use delivery::{Decision, DeliveryEnd, Ended, Outcome, Waiting};
 pub use event::{Event, Identity, MAX_BODY_BYTES, id_json};
-pub use health::{Health, Incident, Overlay, OverlayReason};
+pub use health::{FailedAttempt, Health, Incident, Overlay, OverlayReason};
 pub use known::{Known, SessionMemory};
 pub use notice::{Notice, NoticeKind};
 pub use pending::{

@@ -32,7 +32,7 @@ impl Entry {
     /// An entry that was never tried; its lane and group come with [`Queue::insert`].
     pub(super) fn new(kept: Kept) -> Self {
         let group = Arc::new((String::new(), Identity::None));
-        Self { lane: Lane::All, group, attempts: 0, due: None, event: None, kept, phase: Phase::Behind }
+        Self { lane: Lane::All, group, attempts: 0, due: None, event: None, kept, phase: Phase::Behind, tried: false }
     }
 }
 

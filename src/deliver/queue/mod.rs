@@ -95,6 +95,8 @@ struct Entry {
     event: Option<Arc<Event>>,
     kept: Kept,
     phase: Phase,
+    /// It has been out, as an attempt of its own or as a probe.
+    tried: bool,
 }
 
 /// One webhook's deliveries.
@@ -165,7 +167,7 @@ impl Queue {
         let mut all: Vec<_> = waiting.chain(deferred).collect();
         all.sort_by_key(|(seq, ..)| *seq);
         for (seq, group, attempts, due, kept) in all {
-            queue.insert(seq, &group, Entry { attempts, due, ..Entry::new(kept) });
+            queue.insert(seq, &group, Entry { attempts, due, tried: attempts > 0, ..Entry::new(kept) });
         }
         queue
     }
@@ -182,9 +184,10 @@ impl Queue {
 
     /// Whether more of the journal should be read.
     pub(super) fn has_room(&self) -> bool {
-        // With the breaker open one is enough: it is what the probe carries.
-        let most = if self.stopped { 1 } else { AHEAD_MAX };
-        self.ahead.len() < most && self.held < AHEAD_BYTES && self.finished.len() < FINISHED_MAX
+        // With the breaker open one that was never out is enough: it is what the probe carries.
+        let is_new = |seq| self.entries.get(seq).is_some_and(|entry| !entry.tried);
+        let enough = self.stopped && self.ahead.iter().any(is_new);
+        !enough && self.ahead.len() < AHEAD_MAX && self.held < AHEAD_BYTES && self.finished.len() < FINISHED_MAX
     }
 
     /// Takes events read from [`Queue::read_from`] on; `next` is where reading goes on. Gives whether one was owed.
@@ -222,14 +225,16 @@ impl Queue {
         self.take(seq, false)
     }
 
-    /// The next probe, due or not: the first of each lane in turn, so that one delivery the receiver cannot digest does not
-    /// keep the breaker open for all. `None` while anything is out.
+    /// The next probe, due or not: the first of a lane that was never out, else that of each lane in turn, so that one
+    /// delivery the receiver cannot digest does not keep the breaker open for all. `None` while anything is out.
     pub(super) fn next_probe(&mut self) -> Option<Ready> {
         if self.busy > 0 || self.reorder.is_some() {
             return None;
         }
         let heads = || self.ready.iter().copied().chain(self.due.iter().map(|(_, seq)| *seq));
-        let seq = heads().filter(|seq| *seq > self.probed).min().or_else(|| heads().min())?;
+        let is_new = |seq: &Seq| self.entries.get(seq).is_some_and(|entry| !entry.tried);
+        let in_turn = || heads().filter(|seq| *seq > self.probed).min().or_else(|| heads().min());
+        let seq = heads().filter(is_new).min().or_else(in_turn)?;
         self.probed = seq;
         self.take(seq, true)
     }
@@ -240,6 +245,7 @@ impl Queue {
             self.due.remove(&(due, seq));
         }
         entry.phase = Phase::InFlight;
+        entry.tried = true;
         self.ready.remove(&seq);
         self.busy += 1;
         self.flying += 1;

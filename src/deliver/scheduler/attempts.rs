@@ -41,6 +41,10 @@ impl Scheduler {
                     let task =
                         self.running.spawn(flight::deliver(means, Arc::clone(&webhook), draft, ready.clone(), 0));
                     self.hosts.enter(&host);
+                    if ready.probe {
+                        // The next one shall find a delivery that was never out.
+                        self.want_more(id);
+                    }
                     let cargo = Cargo::Delivery(ready);
                     self.flights.insert(task.id(), Flight { webhook, at: now, host, cargo });
                     self.give_turn(id);

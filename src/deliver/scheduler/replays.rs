@@ -153,7 +153,7 @@ impl Scheduler {
             Decision::GiveUp(_) => Decision::Retry { due: now },
             other => other,
         };
-        let news = self.take_health(webhook, health, replay.probe, &report, wish);
+        let news = self.take_health(flight, health, &report, wish);
         let mut text = decision_text(decision, report.status, made, now);
         let (end, answer) = match decision {
             Decision::Delivered => (Some(DeliveryEnd::Delivered), Replayed::Delivered),

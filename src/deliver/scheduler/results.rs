@@ -6,11 +6,11 @@ use super::Scheduler;
 use super::alerts::News;
 use crate::clock::Timestamp;
 use crate::deliver::attempt::Report;
-use crate::deliver::flight::Flight;
+use crate::deliver::flight::{Cargo, Flight};
 use crate::deliver::queue::{Ready, Settle};
 use crate::deliver::retry::{self, Wish};
 use crate::id::{WebhookId, fill_random};
-use crate::model::{Attempt, Decision, DeliveryEnd, Ended, Event, Trip, Verdict, Webhook};
+use crate::model::{Attempt, Decision, DeliveryEnd, Ended, Event, FailedAttempt, Trip, Verdict, Webhook};
 
 impl Scheduler {
     pub(super) fn attempted(
@@ -30,7 +30,7 @@ impl Scheduler {
             Verdict::Failed { .. } => retry::gap(&webhook.retry, if ready.probe { 1 } else { made }, chance(), wish),
         };
         let decision = Decision::after(&report.verdict, report.status, gap, now);
-        let news = self.take_health(webhook, decision, ready.probe, &report, wish);
+        let news = self.take_health(flight, decision, &report, wish);
         let held = ready.probe && matches!(decision, Decision::Retry { .. });
         let mut text = decision_text(decision, report.status, made, now);
         if held {
@@ -75,13 +75,17 @@ impl Scheduler {
     /// longer the webhook's says nothing.
     pub(super) fn take_health(
         &mut self,
-        webhook: &Webhook,
+        flight: &Flight,
         decision: Decision,
-        probe: bool,
         report: &Report,
         wish: Wish,
     ) -> Vec<News> {
-        let now = self.now();
+        let (event, is_probe, is_replay) = match &flight.cargo {
+            Cargo::Delivery(ready) => (ready.seq, ready.probe, false),
+            Cargo::Replay(replay) => (replay.seq, replay.probe, true),
+            Cargo::Ping(_) => return Vec::new(),
+        };
+        let (now, webhook) = (self.now(), &flight.webhook);
         let current = |table: &Arc<Webhook>| table.url == webhook.url;
         let Some(slot) = self.slots.get_mut(&webhook.id).filter(|slot| slot.webhook.as_ref().is_some_and(current))
         else {
@@ -95,7 +99,8 @@ impl Scheduler {
             news.extend(told.map(|incident| News::Recovered(incident.since)));
         } else {
             let gap = |probes| retry::probe_gap(&webhook.retry, probes, chance(), wish);
-            match slot.health.attempt_failed(webhook, now, probe, report.failure(), gap) {
+            let attempt = FailedAttempt { at: now, event, is_probe, is_replay, detail: report.failure() };
+            match slot.health.attempt_failed(webhook, attempt, gap) {
                 Trip::Opened => news.push(News::Opened),
                 Trip::Spent => news.push(News::Disabled(None)),
                 Trip::Nothing => {}

@@ -99,26 +99,53 @@ async fn slow_start_falls_back_to_probes_on_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_the_receiver_cannot_digest_does_not_keep_it_open_for_all() {
+async fn a_delivery_the_receiver_cannot_digest_opens_it_for_nobody() {
     let data = tempfile::tempdir().unwrap();
     let mut rig = Rig::start(data.path(), vec![webhook(1)]).await;
     rig.event("poison", &[1]).await;
-    for made in 1..=5 {
-        rig.call_within(15 * MINUTE).await.answer(400);
+    for made in 1..=6 {
+        rig.call_within(100 * MINUTE).await.answer(400);
         rig.logged(made).await;
     }
-    rig.health(is_open).await;
+    let start = rig.clock.now();
     rig.event("fine", &[1]).await;
-    let mut outcomes = Vec::new();
-    while outcomes.is_empty() {
-        let probe = rig.call_within(45 * MINUTE).await;
-        let fine = probe.body.ends_with(b"\"fine\"}");
-        probe.answer(if fine { 200 } else { 400 });
-        rig.settle().await;
-        outcomes = rig.outcomes(usize::from(fine)).await;
+    let call = rig.call().await;
+    assert!(call.body.ends_with(b"\"fine\"}"));
+    call.answer(200);
+    rig.outcomes(1).await;
+    assert!(rig.clock.now().since(start) < MINUTE, "it waits for nobody");
+    assert!(!is_open(&rig.store.health(WebhookId(1))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_of_them_do_but_what_was_never_out_is_probed_first() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = Rig::start(data.path(), vec![webhook(1)]).await;
+    let mut made = 0;
+    for order in ["poison", "venom"] {
+        rig.event(order, &[1]).await;
     }
-    assert_eq!(outcomes[0].about, "order fine");
-    assert!(rig.attempts().await.len() <= 7, "each in turn");
+    while !is_open(&rig.store.health(WebhookId(1))) {
+        rig.call_within(15 * MINUTE).await.answer(400);
+        made += 1;
+        rig.logged(made).await;
+    }
+    assert_eq!(made, 5);
+    rig.settle().await;
+    while let Some(out_before) = rig.call_now() {
+        out_before.answer(400);
+        rig.settle().await;
+    }
+    for order in ["bane", "fine"] {
+        rig.event(order, &[1]).await;
+    }
+    for order in ["bane", "fine"] {
+        let probe = rig.call_within(45 * MINUTE).await;
+        assert!(probe.body.ends_with(format!("\"{order}\"}}").as_bytes()), "{:?}", probe.body);
+        probe.answer(if order == "fine" { 200 } else { 400 });
+        rig.settle().await;
+    }
+    assert_eq!(rig.outcomes(1).await[0].about, "order fine");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shopbell::id::WebhookId;
 use shopbell::model::{FailureClass, Status, Verdict, Webhook};
+use shopbell::store::LogQuery;
 
 use super::rig::{Rig, webhook};
 
@@ -73,6 +74,17 @@ async fn a_webhook_without_its_secret_is_held() {
     rig.swap(vec![webhook(1)]);
     rig.call().await.answer(200);
     rig.outcomes(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_back_of_a_pings_own_headers_is_not_kept() {
+    let data = tempfile::tempdir().unwrap();
+    let headers = vec![("Authorization".to_owned(), "Bearer a-token-of-the-gateway".to_owned())];
+    let rig = Rig::start(data.path(), vec![Webhook { headers, ..webhook(1) }]).await;
+    assert_eq!(rig.deliverer.ping(WebhookId(1)).await, Ok(200));
+    let lines = rig.store.search(LogQuery { kinds: vec!["attempt".to_owned()], ..LogQuery::default() }).await.unwrap();
+    let json = serde_json::to_string(&lines).unwrap();
+    assert!(json.contains("[redacted]") && !json.contains("a-token"), "{json}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,7 +49,8 @@ impl Call {
     }
 }
 
-/// A client that hands every POST to the test; pings are answered with 200 at once and their URLs kept.
+/// A client that hands every POST to the test; pings are answered with 200 and their own `Authorization` at once, and their
+/// URLs kept.
 fn client(calls: mpsc::Sender<Call>, pings: Arc<Mutex<Vec<String>>>) -> Client {
     Client::new(tower::service_fn(move |request: Request<Full<Bytes>>| {
         let (calls, pings) = (calls.clone(), Arc::clone(&pings));
@@ -58,7 +59,9 @@ fn client(calls: mpsc::Sender<Call>, pings: Arc<Mutex<Vec<String>>>) -> Client {
             let body = body.collect().await.expect("a whole body").to_bytes();
             if body.starts_with(b"webhook_id=") {
                 pings.lock().expect("no panic").push(head.uri.to_string());
-                return Ok(Response::new(Full::new(Bytes::new()).map_err(BoxError::from).boxed_unsync()));
+                let said =
+                    head.headers.get(http::header::AUTHORIZATION).map(|value| Bytes::copy_from_slice(value.as_bytes()));
+                return Ok(Response::new(Full::new(said.unwrap_or_default()).map_err(BoxError::from).boxed_unsync()));
             }
             let (answer, answered) = oneshot::channel();
             let call = Call { uri: head.uri.to_string(), headers: head.headers, body, answer };
