@@ -117,7 +117,7 @@ pub struct WebhookView {
     pub title: String,
     /// Topics and patterns.
     pub topics: Vec<String>,
-    /// Where deliveries go.
+    /// Where deliveries go, without user and password.
     pub url: String,
     /// The status in force.
     pub status: Status,

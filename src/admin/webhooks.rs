@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 
+use crate::deliver::shown_url;
 use crate::model::{Health, Overlay, OverlayReason, Status, Webhook};
 
 use super::Admin;
@@ -99,7 +100,7 @@ async fn view(admin: &Admin, webhook: &Webhook) -> WebhookView {
         name: webhook.name.clone(),
         title: webhook.title.clone(),
         topics: webhook.topics.iter().map(|topic| topic.as_str().to_owned()).collect(),
-        url: webhook.url.clone(),
+        url: shown_url(&webhook.url),
         status,
         file_status: webhook.status,
         reason: overlay.map(reason),

@@ -137,7 +137,7 @@ async fn set_up() -> (Bench, SocketAddr, Arrived) {
     let bench = Bench::new();
     demo_rules(&bench.path("rules"));
     let webhooks = format!(
-        "[webhook.signed]\ntopic = \"*\"\nurl = \"http://{receiver}/a\"\nsecret = \"s3cr3t\"\n\
+        "[webhook.signed]\ntopic = \"*\"\nurl = \"http://me:pw-42@{receiver}/a\"\nsecret = \"s3cr3t\"\n\
          [webhook.made]\ntopic = \"action.*\"\nurl = \"http://{receiver}/b\"\n"
     );
     bench.write("rules/webhooks.toml", &webhooks);
@@ -227,6 +227,10 @@ async fn webhooks_are_stopped_started_and_pinged() {
     }
     let list = said(&bench, &["webhooks", "list"]).await;
     assert!(list.starts_with("exit 0\n") && list.matches("active").count() == 2, "{list}");
+    for args in [&["list"][..], &["list", "--json"], &["show", "signed"], &["show", "signed", "--json"]] {
+        let shown = said(&bench, &[&["webhooks"], args].concat()).await;
+        assert!(shown.contains("http://127.0.0.1:") && !shown.contains("pw-42"), "{args:?}\n{shown}");
+    }
     let rows: [(&[&str], i32, &str); 9] = [
         (&["pause", "made"], 0, "webhook made is paused now"),
         (&["resume", "made"], 0, "webhook made is active now"),
