@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
-use crate::model::{DeliveryState, Progress, RunState, Status};
+use crate::model::{DeliveryState, Ordering, Progress, RunState, Status};
 use crate::store::Erased;
 
 use super::row::LogRow;
@@ -153,6 +153,16 @@ pub struct WebhookView {
     pub retry_s: Vec<u64>,
     /// Attempts in flight at once.
     pub concurrency: usize,
+    /// Attempts in a span of time, as in `10/s`; `None`: no limit.
+    pub rate: Option<String>,
+    /// Which deliveries leave in order.
+    pub ordering: Ordering,
+    /// The expression that its events must pass, as its file says it; `None`: all do.
+    pub filter: Option<String>,
+    /// Whether events are kept while it is paused.
+    pub hold_when_paused: bool,
+    /// How bodies are escaped: `none`, or `wordpress` as PHP does.
+    pub json_escape: String,
     /// Names of the extra request headers (their values may be secret).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub header_names: Vec<String>,

@@ -115,9 +115,21 @@ async fn view(admin: &Admin, webhook: &Webhook) -> WebhookView {
         timeout_s: webhook.timeout.as_secs(),
         retry_s: webhook.retry.0.iter().map(std::time::Duration::as_secs).collect(),
         concurrency: webhook.concurrency,
+        rate: webhook.rate.map(|rate| rate.to_string()),
+        ordering: webhook.ordering,
+        filter: filter(admin, webhook),
+        hold_when_paused: webhook.hold_when_paused,
+        json_escape: if webhook.wordpress_json { "wordpress" } else { "none" }.to_owned(),
         header_names: webhook.headers.iter().map(|(name, _)| name.clone()).collect(),
         made_secret: None,
     }
+}
+
+/// The text of its filter; the webhook in force knows only which events passed it.
+fn filter(admin: &Admin, webhook: &Webhook) -> Option<String> {
+    let rules = &admin.rules.active().ruleset;
+    let filter = rules.webhooks.iter().find(|config| config.name == webhook.name)?.filter?;
+    Some(rules.expressions.source(filter).trim().to_owned())
 }
 
 fn reason(overlay: &Overlay) -> String {

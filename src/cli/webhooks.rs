@@ -85,6 +85,7 @@ fn print(webhook: WebhookView, json: bool) -> Result<(), Failure> {
         ("why", webhook.reason.map_or_else(String::new, |reason| format!("{reason}{since}"))),
         ("held", webhook.held.unwrap_or_default()),
         ("topics", webhook.topics.join(", ")),
+        ("filter", webhook.filter.unwrap_or_default()),
         ("url", webhook.url),
         ("secret", webhook.made_secret.unwrap_or_else(|| "as the rules say".to_owned())),
         ("headers", webhook.header_names.join(", ")),
@@ -96,6 +97,10 @@ fn print(webhook: WebhookView, json: bool) -> Result<(), Failure> {
         ("timeout", format!("{} s", webhook.timeout_s)),
         ("retry", retry),
         ("concurrency", webhook.concurrency.to_string()),
+        ("rate", webhook.rate.unwrap_or_else(|| "no limit".to_owned())),
+        ("ordering", webhook.ordering.as_str().to_owned()),
+        ("hold_when_paused", webhook.hold_when_paused.to_string()),
+        ("json_escape", webhook.json_escape),
     ])?)
 }
 
