@@ -100,9 +100,9 @@ pub struct LogFollowView {
 /// Deliveries not yet ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backlog {
-    /// Tried or held behind one that was.
+    /// Deliveries tried, and those behind one of these.
     pub waiting: u64,
-    /// Events not yet looked at, at least.
+    /// Events from the cursor on, owed to this webhook or not: to count those owed would be to read them all.
     pub unread: u64,
 }
 

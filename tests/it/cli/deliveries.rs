@@ -176,6 +176,12 @@ async fn deliveries_never_tried_are_listed_with_their_reason() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(text.lines().count(), rows, "{more:?}\n{text}");
     }
+    // `crm` wants none of the four events, which are unread for it only until they are passed over.
+    until(&bench, &["webhooks", "show", "crm"], |text| text.contains("waiting            0\nevents unread      0\n")).await;
+    let erp = said(&bench, &["webhooks", "show", "erp"]).await;
+    assert!(erp.contains("waiting            3\nevents unread      1, for this webhook or not\n"), "{erp}");
+    let listed = said(&bench, &["webhooks", "list"]).await;
+    assert!(listed.contains("WAITING  EVENTS UNREAD  LAST DELIVERED"), "{listed}");
     // By place or by id, the story so far is told; and the same without a process.
     let all = ids(&bench, "queued").await;
     assert_eq!(all.len(), 2);
