@@ -86,6 +86,10 @@ pub struct LogPageView {
     /// `from` of the next page; absent at the end of what is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// That there is no such webhook, where one was asked for. Lines of one that was removed long ago may be found all the
+    /// same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// What came to the log.

@@ -76,11 +76,22 @@ pub(super) fn find(admin: &Admin, which: &str) -> Result<Arc<Webhook>, ApiError>
     let webhooks = &admin.rules.active().webhooks;
     let named = webhooks.iter().find(|webhook| webhook.name == which);
     let found = named.or_else(|| webhooks.iter().find(|webhook| webhook.id.to_string() == which));
-    found.cloned().ok_or_else(|| {
-        let near = crate::diagnostic::nearest(which, webhooks.iter().map(|webhook| webhook.name.as_str()));
-        let hint = near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
-        ApiError::NotFound(format!("there is no webhook `{which}`{hint}"))
-    })
+    found
+        .cloned()
+        .ok_or_else(|| ApiError::NotFound(none_is(which, webhooks.iter().map(|webhook| webhook.name.as_str()))))
+}
+
+/// That no webhook has this NAME or id now, nor had it as far as the table of names goes back; `None` if one has.
+pub(super) async fn unknown(admin: &Admin, which: &str) -> Result<Option<String>, ApiError> {
+    let (names, _) = admin.store.webhook_names().await?;
+    let known = names.iter().any(|row| row.name == which || row.id.to_string() == which);
+    Ok((!known).then(|| none_is(which, names.iter().map(|row| row.name.as_str()))))
+}
+
+fn none_is<'a>(which: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let hint =
+        crate::diagnostic::nearest(which, names).map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    format!("there is no webhook `{which}`{hint}")
 }
 
 async fn view(admin: &Admin, webhook: &Webhook) -> WebhookView {

@@ -102,6 +102,8 @@ async fn recover(args: RecoverArgs) -> Result<(), Failure> {
 fn tell(plan: &PlanView, json: bool) -> io::Result<()> {
     let text = match (plan.count, &plan.oldest, &plan.newest) {
         (0, ..) => "no delivery fits".to_owned(),
+        (1, Some(at), _) => format!("1 delivery fits, of an event from {at}"),
+        (1, ..) => "1 delivery fits".to_owned(),
         (count, Some(oldest), Some(newest)) => format!("{count} deliveries fit, of events from {oldest} to {newest}"),
         (count, ..) => format!("{count} deliveries fit"),
     };
