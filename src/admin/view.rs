@@ -248,6 +248,10 @@ pub struct RunView {
     /// Where one delivery was sent again: events of its resource delivered since, that the receiver now sees overtaken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outdated: Option<u64>,
+    /// Where one delivery was asked for that had not ended: the run sends nothing itself, but makes it due in the webhook's
+    /// own queue.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 /// What was erased, or would be.

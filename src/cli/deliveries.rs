@@ -64,6 +64,12 @@ async fn replay(args: DeliveryArgs) -> Result<(), Failure> {
         let text = "a newer event of the same resource was delivered: the receiver now sees an older state after it";
         writeln!(anstream::stderr(), "warning: {text}")?;
     }
+    if run.held {
+        let show = format!("look at it with `shopbell deliveries show {}`", args.which);
+        let text = format!("it had not ended: run {} makes it due now in the queue of webhook {}", run.id, run.webhook);
+        writeln!(anstream::stdout(), "{text}; {show}")?;
+        return Ok(());
+    }
     writeln!(anstream::stdout(), "sent as run {}: look at it with `shopbell runs show {}`", run.id, run.id)?;
     Ok(())
 }

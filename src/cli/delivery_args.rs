@@ -81,7 +81,8 @@ pub(super) enum DeliveriesCommand {
     List(DeliveriesArgs),
     /// Tell the whole story of one delivery
     Show(DeliveryArgs),
-    /// Send one delivery again: under its id if it had failed, under a new one if it had been delivered
+    /// Send one delivery again: under its id if it had failed, under a new one if it had been delivered; one not ended is
+    /// made due now
     Replay(DeliveryArgs),
     /// Send all deliveries again that fit, in the background
     Recover(RecoverArgs),

@@ -196,6 +196,7 @@ async fn deliveries_never_tried_are_listed_with_their_reason() {
     assert!(erp.contains("waiting            3\nevents unread      1, for this webhook or not\n"), "{erp}");
     let listed = said(&bench, &["webhooks", "list"]).await;
     assert!(listed.contains("WAITING  EVENTS UNREAD  LAST DELIVERED"), "{listed}");
+    a_replay_of_what_is_held_says_so(&bench).await;
     // By place or by id, the story so far is told; and the same without a process.
     let all = ids(&bench, "queued").await;
     assert_eq!(all.len(), 2);
@@ -221,6 +222,19 @@ async fn deliveries_never_tried_are_listed_with_their_reason() {
     until(&bench, &list(&["--state", "delivered", "--id", "3"]), |text| text.contains(" delivered ")).await;
     let took: HashSet<String> = receiver.took.lock().unwrap().iter().map(|(id, _)| id.clone()).collect();
     assert!(took.contains(&ids[1]), "{ids:?} {took:?}");
+}
+
+/// What is asked for while the queue owes it is not sent beside the queue, but made due there.
+async fn a_replay_of_what_is_held_says_so(bench: &Bench) {
+    for (which, json, part) in [
+        ("1:crm", "", "no delivery 1:crm"),
+        ("1:erp", "", "it had not ended: run 1 makes it due now in the queue of webhook erp"),
+        ("4:erp", "--json", "\"held\":true"),
+    ] {
+        let args: Vec<_> = ["deliveries", "replay", which, json].into_iter().filter(|arg| !arg.is_empty()).collect();
+        let replay = said(bench, &args).await;
+        assert!(replay.contains(part) && !replay.contains("sent as"), "{which}\n{replay}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
