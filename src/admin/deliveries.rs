@@ -22,7 +22,7 @@ use super::row::{self, LogRow};
 use super::runs;
 use super::time::moment;
 use super::view::RunView;
-use super::webhooks::find;
+use super::webhooks::{find, unknown};
 
 /// Deliveries of one list, at most.
 const MAX_ROWS: usize = 1_000;
@@ -97,6 +97,10 @@ pub(super) async fn list(
     let Query(params) = params.map_err(|fault| ApiError::BadRequest(fault.body_text()))?;
     let limit = params.limit.unwrap_or(DEFAULT_ROWS).clamp(1, MAX_ROWS);
     let wanted = params.state.as_deref().map_or(Ok(Wanted::Any), Wanted::read)?;
+    let unknown = match &params.webhook {
+        Some(which) => unknown(&admin, which).await?,
+        None => None,
+    };
     // Before the log: what ends in between is found there first.
     let owed = Owed::read(&admin, params.webhook.as_deref()).await?;
     let now = admin.clock.now();
@@ -130,7 +134,11 @@ pub(super) async fn list(
         }
     }
     rows.truncate(limit);
-    Ok(Json(rows))
+    // The log remembers webhooks longer than the table of names.
+    match unknown {
+        Some(text) if rows.is_empty() => Err(ApiError::NotFound(text)),
+        _ => Ok(Json(rows)),
+    }
 }
 
 /// What the newest line about a delivery says of it.

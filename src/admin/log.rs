@@ -16,6 +16,7 @@ use super::error::ApiError;
 use super::row::LogRow;
 use super::time::moment;
 use super::view::{EventsView, LogFollowView, LogPageView};
+use super::webhooks::unknown;
 
 /// Lines of one answer, at most.
 const MAX_LINES: usize = 10_000;
@@ -66,9 +67,13 @@ pub(super) async fn page(
 ) -> Result<Json<LogPageView>, ApiError> {
     let Query(params) = params.map_err(|fault| ApiError::BadRequest(fault.body_text()))?;
     let before = params.from.as_deref().map(position).transpose()?;
+    let unknown = match &params.webhook {
+        Some(which) => unknown(&admin, which).await?,
+        None => None,
+    };
     let page = admin.store.search_page(query(params, admin.clock.now())?, before).await?;
     let next = page.next.map(|next| format!("{},{}", next.events, next.log));
-    Ok(Json(LogPageView { rows: rows(&admin, page.lines), next }))
+    Ok(Json(LogPageView { rows: rows(&admin, page.lines), next, unknown }))
 }
 
 /// What fits and came after a place; waits for it a little if there is nothing yet.

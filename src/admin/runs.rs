@@ -12,6 +12,7 @@ use crate::model::{DeliveryState, Run, RunState, Selection};
 
 use super::Admin;
 use super::error::ApiError;
+use super::owed::Owed;
 use super::time::moment;
 use super::view::{PlanView, RunView};
 use super::webhooks::{find, needs_process};
@@ -72,7 +73,7 @@ async fn counted(admin: &Admin, selection: &Selection) -> Result<PlanView, ApiEr
     })
 }
 
-/// Makes the run that sends one delivery again.
+/// Makes the run that sends one delivery again, or makes it due if the webhook's queue still owes it.
 pub(super) async fn one(admin: &Admin, webhook: crate::id::WebhookId, event: Seq) -> Result<RunView, ApiError> {
     let selection = Selection {
         webhook,
@@ -84,9 +85,10 @@ pub(super) async fn one(admin: &Admin, webhook: crate::id::WebhookId, event: Seq
         latest: false,
         only: Some(event),
     };
+    let held = Owed::read(admin, Some(&webhook.to_string())).await?.holds(webhook, event);
     let outdated = counted(admin, &selection).await?.outdated;
     let run = deliverer(admin)?.make_run(selection, None, "operator").await.map_err(ApiError::Conflict)?;
-    Ok(RunView { outdated: Some(outdated), ..view(admin, run).await? })
+    Ok(RunView { outdated: Some(outdated), held, ..view(admin, run).await? })
 }
 
 pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Vec<RunView>>, ApiError> {
@@ -148,6 +150,7 @@ async fn view(admin: &Admin, run: Run) -> Result<RunView, ApiError> {
         ended: run.ended.map(|at| at.to_string()),
         progress: run.progress,
         outdated: None,
+        held: false,
     })
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
-use crate::model::{DeliveryState, Progress, RunState, Status};
+use crate::model::{DeliveryState, Ordering, Progress, RunState, Status};
 use crate::store::Erased;
 
 use super::row::LogRow;
@@ -86,6 +86,10 @@ pub struct LogPageView {
     /// `from` of the next page; absent at the end of what is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// That there is no such webhook, where one was asked for. Lines of one that was removed long ago may be found all the
+    /// same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// What came to the log.
@@ -100,9 +104,9 @@ pub struct LogFollowView {
 /// Deliveries not yet ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backlog {
-    /// Tried or held behind one that was.
+    /// Deliveries tried, and those behind one of these.
     pub waiting: u64,
-    /// Events not yet looked at, at least.
+    /// Events from the cursor on, owed to this webhook or not: to count those owed would be to read them all.
     pub unread: u64,
 }
 
@@ -117,7 +121,7 @@ pub struct WebhookView {
     pub title: String,
     /// Topics and patterns.
     pub topics: Vec<String>,
-    /// Where deliveries go.
+    /// Where deliveries go, without user and password.
     pub url: String,
     /// The status in force.
     pub status: Status,
@@ -153,6 +157,16 @@ pub struct WebhookView {
     pub retry_s: Vec<u64>,
     /// Attempts in flight at once.
     pub concurrency: usize,
+    /// Attempts in a span of time, as in `10/s`; `None`: no limit.
+    pub rate: Option<String>,
+    /// Which deliveries leave in order.
+    pub ordering: Ordering,
+    /// The expression that its events must pass, as its file says it; `None`: all do.
+    pub filter: Option<String>,
+    /// Whether events are kept while it is paused.
+    pub hold_when_paused: bool,
+    /// How bodies are escaped: `none`, or `wordpress` as PHP does.
+    pub json_escape: String,
     /// Names of the extra request headers (their values may be secret).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub header_names: Vec<String>,
@@ -234,6 +248,10 @@ pub struct RunView {
     /// Where one delivery was sent again: events of its resource delivered since, that the receiver now sees overtaken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outdated: Option<u64>,
+    /// Where one delivery was asked for that had not ended: the run sends nothing itself, but makes it due in the webhook's
+    /// own queue.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 /// What was erased, or would be.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 
+use crate::deliver::shown_url;
 use crate::model::{Health, Overlay, OverlayReason, Status, Webhook};
 
 use super::Admin;
@@ -75,11 +76,22 @@ pub(super) fn find(admin: &Admin, which: &str) -> Result<Arc<Webhook>, ApiError>
     let webhooks = &admin.rules.active().webhooks;
     let named = webhooks.iter().find(|webhook| webhook.name == which);
     let found = named.or_else(|| webhooks.iter().find(|webhook| webhook.id.to_string() == which));
-    found.cloned().ok_or_else(|| {
-        let near = crate::diagnostic::nearest(which, webhooks.iter().map(|webhook| webhook.name.as_str()));
-        let hint = near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
-        ApiError::NotFound(format!("there is no webhook `{which}`{hint}"))
-    })
+    found
+        .cloned()
+        .ok_or_else(|| ApiError::NotFound(none_is(which, webhooks.iter().map(|webhook| webhook.name.as_str()))))
+}
+
+/// That no webhook has this NAME or id now, nor had it as far as the table of names goes back; `None` if one has.
+pub(super) async fn unknown(admin: &Admin, which: &str) -> Result<Option<String>, ApiError> {
+    let (names, _) = admin.store.webhook_names().await?;
+    let known = names.iter().any(|row| row.name == which || row.id.to_string() == which);
+    Ok((!known).then(|| none_is(which, names.iter().map(|row| row.name.as_str()))))
+}
+
+fn none_is<'a>(which: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let hint =
+        crate::diagnostic::nearest(which, names).map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    format!("there is no webhook `{which}`{hint}")
 }
 
 async fn view(admin: &Admin, webhook: &Webhook) -> WebhookView {
@@ -99,7 +111,7 @@ async fn view(admin: &Admin, webhook: &Webhook) -> WebhookView {
         name: webhook.name.clone(),
         title: webhook.title.clone(),
         topics: webhook.topics.iter().map(|topic| topic.as_str().to_owned()).collect(),
-        url: webhook.url.clone(),
+        url: shown_url(&webhook.url),
         status,
         file_status: webhook.status,
         reason: overlay.map(reason),
@@ -114,9 +126,21 @@ async fn view(admin: &Admin, webhook: &Webhook) -> WebhookView {
         timeout_s: webhook.timeout.as_secs(),
         retry_s: webhook.retry.0.iter().map(std::time::Duration::as_secs).collect(),
         concurrency: webhook.concurrency,
+        rate: webhook.rate.map(|rate| rate.to_string()),
+        ordering: webhook.ordering,
+        filter: filter(admin, webhook),
+        hold_when_paused: webhook.hold_when_paused,
+        json_escape: if webhook.wordpress_json { "wordpress" } else { "none" }.to_owned(),
         header_names: webhook.headers.iter().map(|(name, _)| name.clone()).collect(),
         made_secret: None,
     }
+}
+
+/// The text of its filter; the webhook in force knows only which events passed it.
+fn filter(admin: &Admin, webhook: &Webhook) -> Option<String> {
+    let rules = &admin.rules.active().ruleset;
+    let filter = rules.webhooks.iter().find(|config| config.name == webhook.name)?.filter?;
+    Some(rules.expressions.source(filter).trim().to_owned())
 }
 
 fn reason(overlay: &Overlay) -> String {

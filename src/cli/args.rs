@@ -272,8 +272,10 @@ pub(super) struct SuggestArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum WebhooksCommand {
     /// List all webhooks and how they do
+    #[command(after_help = help::BACKLOG)]
     List(ListArgs),
     /// Show one webhook: its settings, its health, and the secret that was made for it
+    #[command(after_help = help::BACKLOG)]
     Show(NamedArgs),
     /// Let it deliver again; what was held back goes out in order
     Enable(NamedArgs),

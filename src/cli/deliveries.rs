@@ -64,6 +64,12 @@ async fn replay(args: DeliveryArgs) -> Result<(), Failure> {
         let text = "a newer event of the same resource was delivered: the receiver now sees an older state after it";
         writeln!(anstream::stderr(), "warning: {text}")?;
     }
+    if run.held {
+        let show = format!("look at it with `shopbell deliveries show {}`", args.which);
+        let text = format!("it had not ended: run {} makes it due now in the queue of webhook {}", run.id, run.webhook);
+        writeln!(anstream::stdout(), "{text}; {show}")?;
+        return Ok(());
+    }
     writeln!(anstream::stdout(), "sent as run {}: look at it with `shopbell runs show {}`", run.id, run.id)?;
     Ok(())
 }
@@ -102,6 +108,8 @@ async fn recover(args: RecoverArgs) -> Result<(), Failure> {
 fn tell(plan: &PlanView, json: bool) -> io::Result<()> {
     let text = match (plan.count, &plan.oldest, &plan.newest) {
         (0, ..) => "no delivery fits".to_owned(),
+        (1, Some(at), _) => format!("1 delivery fits, of an event from {at}"),
+        (1, ..) => "1 delivery fits".to_owned(),
         (count, Some(oldest), Some(newest)) => format!("{count} deliveries fit, of events from {oldest} to {newest}"),
         (count, ..) => format!("{count} deliveries fit"),
     };

@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::args::{NamedArgs, Place};
+use super::args::Place;
 
 /// What narrows the log down.
 #[derive(Args, Clone, Debug, Default)]
@@ -81,7 +81,8 @@ pub(super) enum DeliveriesCommand {
     List(DeliveriesArgs),
     /// Tell the whole story of one delivery
     Show(DeliveryArgs),
-    /// Send one delivery again: under its id if it had failed, under a new one if it had been delivered
+    /// Send one delivery again: under its id if it had failed, under a new one if it had been delivered; one not ended is
+    /// made due now
     Replay(DeliveryArgs),
     /// Send all deliveries again that fit, in the background
     Recover(RecoverArgs),
@@ -221,13 +222,25 @@ pub(super) enum RunsCommand {
     /// List all runs and how far they are
     List(super::args::ListArgs),
     /// Show one run
-    Show(NamedArgs),
+    Show(OneRunArgs),
     /// Stop it for a while; what is on its way comes home
-    Pause(NamedArgs),
+    Pause(OneRunArgs),
     /// Let it go on
-    Resume(NamedArgs),
+    Resume(OneRunArgs),
     /// End it for good
-    Cancel(NamedArgs),
+    Cancel(OneRunArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OneRunArgs {
+    /// Its number, as `runs list` tells it
+    #[arg(value_name = "RUN")]
+    pub(super) run: u32,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Print JSON instead
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Args, Debug)]

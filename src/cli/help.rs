@@ -77,3 +77,9 @@ proposal says what it rests on; what is not certain is commented out. Record eac
 the most.
 
   shopbell suggest traffic.har --out rules/new.toml";
+
+pub(super) const BACKLOG: &str = "\
+WAITING counts deliveries that were tried and are tried again, and those behind one of these. EVENTS UNREAD counts events not \
+yet looked at for the webhook, whether they are for it or not. What is owed to it of these, `deliveries list` tells:
+
+  shopbell deliveries list --webhook erp --state held";

@@ -36,7 +36,8 @@ pub(super) async fn run(args: LogArgs) -> Result<(), Failure> {
     }
 }
 
-/// The newest lines that fit, oldest first; asks page by page until there are enough.
+/// The newest lines that fit, oldest first; asks page by page until there are enough. None of a webhook that there is not is
+/// a failure.
 async fn search(api: &Api, args: &LogArgs) -> Result<Vec<LogRow>, Failure> {
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let (mut rows, mut from) = (Vec::new(), None::<String>);
@@ -50,6 +51,9 @@ async fn search(api: &Api, args: &LogArgs) -> Result<Vec<LogRow>, Failure> {
         rows.extend(page.rows);
         from = page.next;
         if rows.len() >= limit || from.is_none() {
+            if let Some(unknown) = page.unknown.filter(|_| rows.is_empty()) {
+                return Err(Failure::Failed(unknown));
+            }
             break;
         }
     }

@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use crate::admin::RunView;
 
-use super::args::{ListArgs, NamedArgs};
-use super::control::{Api, segment};
-use super::delivery_args::RunsCommand;
+use super::args::ListArgs;
+use super::control::Api;
+use super::delivery_args::{OneRunArgs, RunsCommand};
 use super::failure::Failure;
 use super::output::{Tone, json_lines, pairs, table};
 
@@ -41,14 +41,14 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
     Ok(table(["RUN", "STATE", "WEBHOOK", "WHAT", "MATCHED", "DELIVERED", "FAILED", "LEFT", "MADE"], &rows)?)
 }
 
-async fn show(args: NamedArgs) -> Result<(), Failure> {
+async fn show(args: OneRunArgs) -> Result<(), Failure> {
     let api = Api::running_or_here(&args.place).await?;
-    print(api.get(&format!("/v1/runs/{}", segment(&args.which))).await?, args.json)
+    print(api.get(&format!("/v1/runs/{}", args.run)).await?, args.json)
 }
 
-async fn act(args: NamedArgs, action: &str) -> Result<(), Failure> {
+async fn act(args: OneRunArgs, action: &str) -> Result<(), Failure> {
     let api = Api::running(&args.place).await?;
-    let run: RunView = api.post(&format!("/v1/runs/{}/{action}", segment(&args.which))).await?;
+    let run: RunView = api.post(&format!("/v1/runs/{}/{action}", args.run)).await?;
     if args.json {
         return Ok(json_lines([run])?);
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::admin::{PingView, WebhookView};
+use crate::admin::{Backlog, PingView, WebhookView};
 
 use super::args::{ListArgs, NamedArgs, WebhooksCommand};
 use super::control::{Api, segment};
@@ -31,22 +31,25 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let rows: Vec<_> = webhooks.into_iter().map(row).collect();
-    Ok(table(["ID", "NAME", "STATUS", "TOPICS", "URL", "FAILED", "WAITING", "LAST DELIVERED"], &rows)?)
+    Ok(table(["ID", "NAME", "STATUS", "TOPICS", "URL", "FAILED", "WAITING", "EVENTS UNREAD", "LAST DELIVERED"], &rows)?)
 }
 
-fn row(webhook: WebhookView) -> (Tone, [String; 8]) {
+fn row(webhook: WebhookView) -> (Tone, [String; 9]) {
     let status = if webhook.held.is_some() { "held" } else { webhook.status.as_str() };
     let tone = match (status, webhook.failure_count) {
         ("active", 0) => Tone::Plain,
         ("active" | "paused", _) => Tone::Odd,
         _ => Tone::Bad,
     };
-    let waiting =
-        webhook.backlog.map_or_else(|| "–".to_owned(), |backlog| (backlog.waiting + backlog.unread).to_string());
+    let [waiting, unread] = webhook.backlog.map_or_else(
+        || ["–", "–"].map(str::to_owned),
+        |backlog| [backlog.waiting, backlog.unread].map(|n| n.to_string()),
+    );
     let failed = webhook.failure_count.to_string();
     let last = webhook.last_success.unwrap_or_else(|| "never".to_owned());
     let topics = webhook.topics.join(", ");
-    (tone, [webhook.id.to_string(), webhook.name, status.to_owned(), topics, webhook.url, failed, waiting, last])
+    let (id, status) = (webhook.id.to_string(), status.to_owned());
+    (tone, [id, webhook.name, status, topics, webhook.url, failed, waiting, unread, last])
 }
 
 async fn show(args: NamedArgs) -> Result<(), Failure> {
@@ -75,7 +78,6 @@ fn print(webhook: WebhookView, json: bool) -> Result<(), Failure> {
     let since = webhook.since.map_or_else(String::new, |since| format!(", since {since}"));
     let retry: Vec<String> = webhook.retry_s.iter().map(u64::to_string).collect();
     let retry = if retry.is_empty() { "none".to_owned() } else { format!("after {} s", retry.join(", ")) };
-    let backlog = webhook.backlog.map(|backlog| format!("{} waiting, {} unread", backlog.waiting, backlog.unread));
     let ping = if webhook.pending_delivery { "not answered yet" } else { "answered" };
     Ok(pairs(&[
         ("id", webhook.id.to_string()),
@@ -85,18 +87,31 @@ fn print(webhook: WebhookView, json: bool) -> Result<(), Failure> {
         ("why", webhook.reason.map_or_else(String::new, |reason| format!("{reason}{since}"))),
         ("held", webhook.held.unwrap_or_default()),
         ("topics", webhook.topics.join(", ")),
+        ("filter", webhook.filter.unwrap_or_default()),
         ("url", webhook.url),
         ("secret", webhook.made_secret.unwrap_or_else(|| "as the rules say".to_owned())),
         ("headers", webhook.header_names.join(", ")),
         ("failed deliveries", failures),
         ("last delivered", webhook.last_success.unwrap_or_else(|| "never".to_owned())),
         ("last failed", webhook.last_failure.unwrap_or_else(|| "never".to_owned())),
-        ("backlog", backlog.unwrap_or_default()),
+        ("waiting", webhook.backlog.map_or_else(String::new, |backlog| backlog.waiting.to_string())),
+        ("events unread", webhook.backlog.map(unread).unwrap_or_default()),
         ("ping", ping.to_owned()),
         ("timeout", format!("{} s", webhook.timeout_s)),
         ("retry", retry),
         ("concurrency", webhook.concurrency.to_string()),
+        ("rate", webhook.rate.unwrap_or_else(|| "no limit".to_owned())),
+        ("ordering", webhook.ordering.as_str().to_owned()),
+        ("hold_when_paused", webhook.hold_when_paused.to_string()),
+        ("json_escape", webhook.json_escape),
     ])?)
+}
+
+fn unread(backlog: Backlog) -> String {
+    match backlog.unread {
+        0 => "0".to_owned(),
+        unread => format!("{unread}, for this webhook or not"),
+    }
 }
 
 async fn ping(args: NamedArgs) -> Result<(), Failure> {

@@ -46,7 +46,7 @@ use crate::store::Store;
 pub use client::{AnswerBody, BoxError, Client};
 pub use counters::{Bound, Counters};
 use gauges::Standing;
-pub use request::delivery_id;
+pub use request::{delivery_id, shown_url};
 use runs::Ask;
 pub use runs::{Plan, plan};
 use scheduler::{Command, Scheduler};

@@ -141,8 +141,8 @@ pub(super) fn ping(webhook: &Webhook, spelling: &Extensions) -> Result<Request<F
     Ok(request.map(|()| Full::from(format!("webhook_id={}", webhook.id))))
 }
 
-/// The URL as logs show it: without user and password.
-pub(super) fn shown_url(url: &str) -> String {
+/// A webhook's URL as logs and views show it: without user and password. A text without `://` is given as it is.
+pub fn shown_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);

@@ -85,6 +85,17 @@ pub enum Ordering {
     None,
 }
 
+impl Ordering {
+    /// The word of the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Resource => "resource",
+            Self::Webhook => "webhook",
+            Self::None => "none",
+        }
+    }
+}
+
 /// So many attempts in so long, and so many at once after a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -92,6 +103,18 @@ pub struct Rate {
     pub count: u32,
     /// In this span, more than zero.
     pub per: Duration,
+}
+
+impl fmt::Display for Rate {
+    /// As a file writes it: `10/s`, `600/m`, `1000/h`; a span that no file can write in seconds, `3/90s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.per.as_secs() {
+            1 => write!(f, "{}/s", self.count),
+            60 => write!(f, "{}/m", self.count),
+            3_600 => write!(f, "{}/h", self.count),
+            other => write!(f, "{}/{other}s", self.count),
+        }
+    }
 }
 
 /// A secret that still signs beside the new one, for receivers that do not know the new one yet.

@@ -165,7 +165,7 @@ impl Keeper {
         let spare = (kept.len() + 1).saturating_sub(KEPT_MAX);
         let mut writes: Vec<Write> = over.take(spare).map(|id| Write::Run { id, run: None }).collect();
         writes.push(Write::Run { id, run: Some(Box::new(run.clone())) });
-        let text = format!("it sends {matched} deliveries again ({})", run.selection.state.as_str());
+        let text = format!("it sends {} again ({})", deliveries(matched), run.selection.state.as_str());
         let entry = LogEntry::Notice(notice(run.created, &run, &text));
         store.log(vec![entry], writes).await.map_err(|error| error.to_string())?;
         self.start(run.clone());
@@ -221,5 +221,10 @@ fn notice(at: Timestamp, run: &Run, text: &str) -> Notice {
 fn summary(run: &Run) -> String {
     let Progress { matched, delivered, failed, left } = run.progress;
     let what = run.state.as_str();
-    format!("{what}; of {matched} deliveries {delivered} were delivered, {failed} failed, {left} were not its to send")
+    let of = deliveries(matched);
+    format!("{what}; of {of}: {delivered} delivered, {failed} failed, {left} not its to send")
+}
+
+fn deliveries(count: u64) -> String {
+    if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") }
 }

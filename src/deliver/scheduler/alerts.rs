@@ -51,6 +51,14 @@ pub(super) struct Posted {
     failure: Option<String>,
 }
 
+/// That so many of them failed, one and many of which are called so.
+fn in_a_row(count: u32, [one, many]: [&str; 2], failure: &str) -> String {
+    match count {
+        1 => format!("1 {one} failed, with: {failure}"),
+        _ => format!("{count} {many} failed in a row, the last with: {failure}"),
+    }
+}
+
 impl Scheduler {
     /// Tells people. `failure` is the attempt's, where one failed.
     pub(super) fn tell(&mut self, webhook: &Arc<Webhook>, news: &News, failure: &str) {
@@ -59,9 +67,9 @@ impl Scheduler {
         let (name, count) = (&webhook.name, slot.health.failure_count);
         let (topic, text) = match *news {
             News::Opened => {
-                let attempts = slot.health.failed_attempts;
+                let failed = in_a_row(slot.health.failed_attempts, ["attempt", "attempts"], failure);
                 let text = format!(
-                    "webhook {name}: {attempts} attempts failed in a row, the last with: {failure}; \
+                    "webhook {name}: {failed}; \
                      its deliveries are held and only probes go out until one succeeds"
                 );
                 return self.notice(id, text);
@@ -92,7 +100,7 @@ impl Scheduler {
                 }
                 let why = match end {
                     Some(DeliveryEnd::Gone) => "its receiver answered 410 Gone".to_owned(),
-                    Some(_) => format!("{count} deliveries failed in a row, the last with: {failure}"),
+                    Some(_) => in_a_row(count, ["delivery", "deliveries"], failure),
                     None => format!(
                         "its receiver was out of reach for the whole retry schedule, the last probe failed with: {failure}"
                     ),
@@ -198,4 +206,16 @@ async fn post(means: Means, target: Webhook, event: Event) -> Posted {
         tokio::time::sleep(*gap).await;
     };
     Posted { webhook: target.id, topic: event.topic, failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failure_is_no_row() {
+        assert_eq!(in_a_row(1, ["delivery", "deliveries"], "500"), "1 delivery failed, with: 500");
+        let many = "5 attempts failed in a row, the last with: timeout";
+        assert_eq!(in_a_row(5, ["attempt", "attempts"], "timeout"), many);
+    }
 }

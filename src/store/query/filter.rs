@@ -3,7 +3,7 @@
 use super::{LogLine, LogQuery};
 use crate::id::WebhookId;
 use crate::model::record::LogEntry;
-use crate::model::{DeliveryEnd, Topic, TopicPattern, Verdict};
+use crate::model::{Attempt, DeliveryEnd, Topic, TopicPattern, Verdict};
 use crate::store::StoreError;
 use crate::store::record::Stored;
 use crate::store::shared::Shared;
@@ -50,7 +50,19 @@ impl<'a> Filter<'a> {
             && self.query.delivery.as_ref().is_none_or(|delivery| seen.delivery == delivery)
             && self.query.ended_well.is_none_or(|well| seen.well == Some(well))
             && self.query.status.is_none_or(|codes| seen.status.is_some_and(|status| codes.holds(status)))
-            && (self.words.is_empty() || stored.text().is_some_and(|text| has_all(&text, &self.words)))
+            && (self.words.is_empty() || text_of(line, stored).is_some_and(|text| has_all(&text, &self.words)))
+    }
+}
+
+/// What a search for words looks through. The record of a delivery's last attempt tells of two lines, and each is only
+/// searched for what it says itself.
+fn text_of(line: &LogLine, stored: &Stored) -> Option<String> {
+    match line {
+        LogLine::Log { entry: entry @ LogEntry::Outcome(_), .. } => serde_json::to_string(entry).ok(),
+        LogLine::Log { entry: LogEntry::Attempt(attempt), .. } if attempt.ended.is_some() => {
+            serde_json::to_string(&Attempt { ended: None, ..attempt.as_ref().clone() }).ok()
+        }
+        _ => stored.text(),
     }
 }
 

@@ -98,12 +98,17 @@ async fn failed_deliveries_are_looked_at_recovered_and_replayed() {
 
     let count = said(&bench, &["deliveries", "recover", "--webhook", "erp", "--dry-run"]).await;
     assert!(count.starts_with("exit 0\n") && count.contains("3 deliveries fit"), "{count}");
+    let one = ["deliveries", "recover", "--webhook", "erp", "--text", "product 1", "--dry-run"];
+    let one = said(&bench, &one).await;
+    assert!(one.starts_with("exit 0\n") && one.contains("1 delivery fits, of an event from "), "{one}");
     let refused = said(&bench, &["deliveries", "recover", "--webhook", "erp"]).await;
     assert!(refused.starts_with("exit 2\n") && refused.contains("--yes"), "{refused}");
     receiver.status.store(200, Ordering::Relaxed);
     let args = ["deliveries", "recover", "--webhook", "erp", "--text", "product 1", "--rate", "50/s", "--yes"];
     let made = said(&bench, &args).await;
     assert!(made.starts_with("exit 0\n") && made.contains("run                1"), "{made}");
+    let notices = said(&bench, &["log", "--kind", "notice"]).await;
+    assert!(notices.contains("run 1: it sends 1 delivery again (failed)"), "{notices}");
     until(&bench, &["runs", "show", "1"], |text| text.contains("done               1 of 1") && text.contains("done\n"))
         .await;
     let made = said(&bench, &["deliveries", "recover", "--webhook", "erp", "--yes", "--json"]).await;
@@ -122,8 +127,16 @@ async fn failed_deliveries_are_looked_at_recovered_and_replayed() {
     assert!(story.contains(&format!("replay of     {}", all[0])) && story.contains("(asked for, run 3)"), "{story}");
     let old = said(&bench, &["deliveries", "show", "1:erp"]).await;
     assert!(old.contains(&all[0]) && old.contains(&format!("see also      {new}")), "{old}");
+    what_is_not_there_is_told(&bench).await;
+}
 
-    let rows: [(&[&str], i32, &str); 8] = [
+async fn what_is_not_there_is_told(bench: &Bench) {
+    let rows: [(&[&str], i32, &str); 13] = [
+        (&["deliveries", "list", "--webhook", "epr"], 1, "no webhook `epr`; did you mean `erp`?"),
+        (&["log", "--webhook", "nosuch"], 1, "there is no webhook `nosuch`"),
+        (&["log", "--webhook", "erp", "--text", "nosuch"], 0, "WEBHOOK"),
+        (&["runs", "show", "erp"], 2, "invalid value 'erp' for '<RUN>'"),
+        (&["runs", "show", "--help"], 0, "Its number, as `runs list` tells it"),
         (&["deliveries", "show", "nothing"], 1, "EVENT:WEBHOOK"),
         (&["deliveries", "replay", "77:erp"], 1, "holds no delivery 77:erp"),
         (&["deliveries", "recover", "--webhook", "epr", "--dry-run"], 1, "did you mean `erp`?"),
@@ -134,7 +147,7 @@ async fn failed_deliveries_are_looked_at_recovered_and_replayed() {
         (&["deliveries", "list", "--state", "odd"], 2, "invalid value"),
     ];
     for (args, code, text) in rows {
-        let said = said(&bench, args).await;
+        let said = said(bench, args).await;
         assert!(said.starts_with(&format!("exit {code}\n")) && said.contains(text), "{args:?}\n{said}");
     }
 }
@@ -176,6 +189,14 @@ async fn deliveries_never_tried_are_listed_with_their_reason() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(text.lines().count(), rows, "{more:?}\n{text}");
     }
+    // `crm` wants none of the four events, which are unread for it only until they are passed over.
+    until(&bench, &["webhooks", "show", "crm"], |text| text.contains("waiting            0\nevents unread      0\n"))
+        .await;
+    let erp = said(&bench, &["webhooks", "show", "erp"]).await;
+    assert!(erp.contains("waiting            3\nevents unread      1, for this webhook or not\n"), "{erp}");
+    let listed = said(&bench, &["webhooks", "list"]).await;
+    assert!(listed.contains("WAITING  EVENTS UNREAD  LAST DELIVERED"), "{listed}");
+    a_replay_of_what_is_held_says_so(&bench).await;
     // By place or by id, the story so far is told; and the same without a process.
     let all = ids(&bench, "queued").await;
     assert_eq!(all.len(), 2);
@@ -201,6 +222,19 @@ async fn deliveries_never_tried_are_listed_with_their_reason() {
     until(&bench, &list(&["--state", "delivered", "--id", "3"]), |text| text.contains(" delivered ")).await;
     let took: HashSet<String> = receiver.took.lock().unwrap().iter().map(|(id, _)| id.clone()).collect();
     assert!(took.contains(&ids[1]), "{ids:?} {took:?}");
+}
+
+/// What is asked for while the queue owes it is not sent beside the queue, but made due there.
+async fn a_replay_of_what_is_held_says_so(bench: &Bench) {
+    for (which, json, part) in [
+        ("1:crm", "", "no delivery 1:crm"),
+        ("1:erp", "", "it had not ended: run 1 makes it due now in the queue of webhook erp"),
+        ("4:erp", "--json", "\"held\":true"),
+    ] {
+        let args: Vec<_> = ["deliveries", "replay", which, json].into_iter().filter(|arg| !arg.is_empty()).collect();
+        let replay = said(bench, &args).await;
+        assert!(replay.contains(part) && !replay.contains("sent as"), "{which}\n{replay}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

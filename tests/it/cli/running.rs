@@ -137,8 +137,9 @@ async fn set_up() -> (Bench, SocketAddr, Arrived) {
     let bench = Bench::new();
     demo_rules(&bench.path("rules"));
     let webhooks = format!(
-        "[webhook.signed]\ntopic = \"*\"\nurl = \"http://{receiver}/a\"\nsecret = \"s3cr3t\"\n\
-         [webhook.made]\ntopic = \"action.*\"\nurl = \"http://{receiver}/b\"\n"
+        "[webhook.signed]\ntopic = \"*\"\nurl = \"http://me:pw-42@{receiver}/a\"\nsecret = \"s3cr3t\"\n\
+         [webhook.made]\ntopic = \"action.*\"\nurl = \"http://{receiver}/b\"\nfilter = \"resource != 'x'\"\n\
+         rate = \"600/m\"\nordering = \"none\"\nhold_when_paused = true\njson_escape = \"wordpress\"\n"
     );
     bench.write("rules/webhooks.toml", &webhooks);
     (bench, shop, arrived)
@@ -227,6 +228,30 @@ async fn webhooks_are_stopped_started_and_pinged() {
     }
     let list = said(&bench, &["webhooks", "list"]).await;
     assert!(list.starts_with("exit 0\n") && list.matches("active").count() == 2, "{list}");
+    for args in [&["list"][..], &["list", "--json"], &["show", "signed"], &["show", "signed", "--json"]] {
+        let shown = said(&bench, &[&["webhooks"], args].concat()).await;
+        assert!(shown.contains("http://127.0.0.1:") && !shown.contains("pw-42"), "{args:?}\n{shown}");
+    }
+    let [made, signed] = [["show", "made"], ["show", "signed"]];
+    let rows: [(&[&str], &[&str]); 4] = [
+        (&made, &["filter             resource != 'x'\n", "rate               600/m\n", "ordering           none\n"]),
+        (&made, &["hold_when_paused   true\n", "json_escape        wordpress\n"]),
+        (
+            &[&made[..], &["--json"]].concat(),
+            &[
+                r#""rate":"600/m","ordering":"none","filter":"resource != 'x'""#,
+                r#""hold_when_paused":true,"json_escape":"wordpress""#,
+            ],
+        ),
+        (
+            &[&signed[..], &["--json"]].concat(),
+            &[r#""rate":null,"ordering":"resource","filter":null,"hold_when_paused":false,"json_escape":"none""#],
+        ),
+    ];
+    for (args, parts) in rows {
+        let shown = said(&bench, &[&["webhooks"], args].concat()).await;
+        assert!(parts.iter().all(|part| shown.contains(part)), "{args:?} {parts:?}\n{shown}");
+    }
     let rows: [(&[&str], i32, &str); 9] = [
         (&["pause", "made"], 0, "webhook made is paused now"),
         (&["resume", "made"], 0, "webhook made is active now"),

@@ -142,7 +142,7 @@ async fn a_stop_waits_for_attempts_and_what_it_drops_goes_out_again() {
     let mut attempts = rig.attempts().await;
     attempts.retain(|attempt| attempt.about == "order 7");
     assert_eq!(attempts.last().map(|attempt| attempt.number), Some(1), "a dropped attempt counts as none");
-    let query = shopbell::store::LogQuery { limit: 100, kinds: vec!["attempt".into()], ..Default::default() };
+    let query = LogQuery { limit: 100, kinds: vec!["attempt".into()], ..Default::default() };
     let lines = serde_json::to_string(&rig.store.search(query).await.unwrap()).unwrap();
     let shutdown =
         serde_json::to_string(&Verdict::Failed { class: FailureClass::Shutdown, text: String::new() }).unwrap();

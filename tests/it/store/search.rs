@@ -114,6 +114,11 @@ async fn the_last_attempt_of_a_delivery_tells_of_the_attempt_and_of_the_end() {
     assert_eq!(short(&store.search(since).await.unwrap()), ["outcome 35", "attempt 30"]);
     let failed = LogQuery { kinds: vec!["outcome".to_owned()], ended_well: Some(false), ..LogQuery::default() };
     assert_eq!(short(&store.search(failed).await.unwrap()), ["outcome 35"]);
+    // Each line is found by its own words only: the answer is the attempt's, the end is the outcome's.
+    for (words, found) in [("kaputt", "attempt 30"), ("exhausted", "outcome 35")] {
+        let text = LogQuery { since: Some(at(30)), text: Some(words.to_owned()), ..LogQuery::default() };
+        assert_eq!(short(&store.search(text).await.unwrap()), [found], "{words}");
+    }
     let (lines, _) = store.follow(LogQuery::default(), LogPosition { events: Seq(1_000), log: from }).await.unwrap();
     assert_eq!(short(&lines), ["attempt 30", "outcome 35"]);
 }
