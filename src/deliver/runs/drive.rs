@@ -33,6 +33,9 @@ const PAGE: usize = 256;
 /// Results after which the progress is written.
 const SAVE_AFTER: u32 = 64;
 
+/// Fewer results are written after so long: people look how far it is.
+const SAVE_WITHIN: Duration = Duration::from_secs(1);
+
 /// Pause before something that did not work is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -87,6 +90,7 @@ pub(super) async fn drive(means: Means, run: Run, control: Control) -> Result<Ru
         sending: JoinSet::new(),
         next_at: Timestamp::default(),
         unsaved: 0,
+        save_at: None,
     };
     // The log knows best: the progress in state may be a little older.
     drive.run.progress.delivered = drive.run.progress.delivered.max(drive.tally.progress.delivered);
@@ -113,6 +117,8 @@ struct Drive {
     /// The rate lets the next one go then.
     next_at: Timestamp,
     unsaved: u32,
+    /// When fewer results than enough are written.
+    save_at: Option<Timestamp>,
 }
 
 impl Drive {
@@ -123,10 +129,10 @@ impl Drive {
             if self.sending.is_empty() && self.ahead.is_empty() && self.read >= self.end {
                 return self.over(RunState::Done).await;
             }
-            if self.unsaved >= SAVE_AFTER {
+            if self.unsaved >= SAVE_AFTER || self.save_at.is_some_and(|at| at <= self.means.clock.now()) {
                 self.save(Vec::new()).await?;
             }
-            let wake = wait.map(|at| self.means.clock.instant(at));
+            let wake = [wait, self.save_at].into_iter().flatten().min().map(|at| self.means.clock.instant(at));
             let sending = !self.sending.is_empty();
             tokio::select! {
                 Some(done) = self.sending.join_next(), if sending => self.take(done.ok()),
@@ -211,6 +217,7 @@ impl Drive {
         }
         self.open.remove(&seq);
         self.unsaved += 1;
+        self.save_at.get_or_insert(self.means.clock.now().plus(SAVE_WITHIN));
     }
 
     async fn over(&mut self, state: RunState) -> Result<(), StoreError> {
@@ -222,7 +229,7 @@ impl Drive {
 
     /// Writes how far it is.
     async fn save(&mut self, entries: Vec<LogEntry>) -> Result<(), StoreError> {
-        self.unsaved = 0;
+        (self.unsaved, self.save_at) = (0, None);
         self.run.next = self.open.first().copied().unwrap_or(self.read);
         let write = Write::Run { id: self.run.id, run: Some(Box::new(self.run.clone())) };
         self.means.store.log(entries, vec![write]).await.map(drop)

@@ -231,6 +231,8 @@ async fn a_run_tries_again_and_keeps_its_rate() {
         rig.call().await.answer(200);
     }
     rig.logged(6).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    run_is(&rig, 1, |run| run.state == RunState::Running && run.progress.delivered == 2).await;
     let again = rig.call_within(Duration::from_secs(8)).await;
     assert!(again.header("x-wc-webhook-delivery-id").len() == 32);
     again.answer(500);
