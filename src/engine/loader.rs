@@ -197,12 +197,13 @@ impl Loader {
         }
     }
 
-    pub(super) async fn refused(&self, faults: &[Diagnostic], consequence: &str) {
+    pub(super) async fn refused(&self, told: &[Diagnostic], consequence: &str) {
         self.counters.reloads_refused.inc();
-        let first = faults.iter().find(|fault| fault.severity == Severity::Error);
-        let first = first.map(ToString::to_string).unwrap_or_default();
-        let text = format!("the rules directory has {} faults, {consequence}; the first: {first}", faults.len());
-        tracing::error!(faults = faults.len(), first, "the rules directory did not take effect, {consequence}");
+        let faults = || told.iter().filter(|fault| fault.severity == Severity::Error);
+        let first = faults().next().map(ToString::to_string).unwrap_or_default();
+        let (count, plural) = (faults().count(), if faults().count() == 1 { "" } else { "s" });
+        let text = format!("the rules directory has {count} fault{plural}, {consequence}; the first: {first}");
+        tracing::error!(faults = count, first, "the rules directory did not take effect, {consequence}");
         let notice = LogEntry::Notice(Notice::new(self.clock.now(), NoticeKind::Reload, text));
         if let Err(error) = self.store.log(vec![notice], Vec::new()).await {
             tracing::warn!(%error, "the refused reload could not be noted in the log");

@@ -68,7 +68,7 @@ impl Settle<'_> {
         // Of what was dropped for its size nothing can be said to be new.
         let same = before.is_some_and(|before| before.trimmed || before == known);
         if !same && self.state.put_known(&lesson.resource, identity, known) {
-            let text = format!("a {} is too large to remember: only its dates are kept", lesson.resource);
+            let text = format!("one {} is too large to remember: only its dates are kept", lesson.resource);
             notes.add(&lesson.origin.rule, text);
         }
     }

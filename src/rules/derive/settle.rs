@@ -160,8 +160,8 @@ impl<'a> Settle<'a> {
 
     fn remember(&mut self, candidate: &Candidate, found: &Found, known: Known, notes: &mut Notes) {
         if self.state.put_known(&candidate.resource, &found.identity, known) {
-            let name = found.id.as_deref().unwrap_or("(key)");
-            let text = format!("{} {name} is too large to remember: only its dates are kept", candidate.resource);
+            // Without the id, so that many of them are one line of the log.
+            let text = format!("one {} is too large to remember: only its dates are kept", candidate.resource);
             notes.add(&candidate.origin.rule, text);
         }
     }

@@ -113,7 +113,7 @@ fn a_record_too_large_to_remember_keeps_its_dates_only() {
         panic!("{:?}", derived.writes)
     };
     assert_eq!((id.as_str(), known.trimmed, known.fields.len()), ("1", true, 0));
-    assert_eq!(notes(&derived), ["product 1 is too large to remember: only its dates are kept"]);
+    assert_eq!(notes(&derived), ["one product is too large to remember: only its dates are kept"]);
 
     let derived = derive(&rules, at(post(&format!("text={}", "a".repeat(60_000))).exchange(), 0));
     let [Write::Known { known: Some(known), .. }] = derived.writes.as_slice() else { panic!("{:?}", derived.writes) };
