@@ -15,7 +15,8 @@ use crate::deliver::attempt;
 use crate::deliver::flight::Means;
 use crate::deliver::request::{self, Draft};
 use crate::id::{EventUid, WebhookId};
-use crate::model::{DeliveryEnd, Event, Identity, OverlayReason, Topic, Verdict, Webhook};
+use crate::model::record::LogEntry;
+use crate::model::{DeliveryEnd, Event, Identity, Notice, NoticeKind, OverlayReason, Topic, Verdict, Webhook};
 
 /// Alerts on their way at once; further ones are counted and only stand in the log.
 const ALERTS_MAX: usize = 64;
@@ -169,6 +170,25 @@ impl Scheduler {
             source: String::new(),
         };
         self.alerts.spawn(post(self.means.clone(), target, event));
+    }
+
+    /// Shopbell stops: what is not posted now will not be.
+    pub(super) fn give_up_alerts(&mut self) {
+        while let Some(posted) = self.alerts.try_join_next() {
+            self.posted(posted);
+        }
+        let left = self.alerts.len();
+        if left == 0 {
+            return;
+        }
+        for _ in 0..left {
+            self.counters.count_alert_lost();
+        }
+        let plural = if left == 1 { "" } else { "s" };
+        let text = format!(
+            "{left} alert{plural} could not be posted to the address of `[shop] alert` before the stop; the log has what they say"
+        );
+        self.outbox.entries.push(LogEntry::Notice(Notice::new(self.now(), NoticeKind::Webhook, text)));
     }
 
     /// The POST of an alert has ended, well or not.

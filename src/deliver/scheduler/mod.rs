@@ -216,14 +216,16 @@ impl Scheduler {
         loop {
             self.start_commit();
             if self.flights.is_empty() && self.commit.is_empty() {
-                return;
+                break;
             }
             tokio::select! {
                 Some(landed) = self.running.join_next_with_id() => self.land(landed),
                 Some(batch) = self.commit.join_next() => self.committed(batch),
+                Some(posted) = self.alerts.join_next() => self.posted(posted),
                 () = tokio::time::sleep_until(deadline) => break,
             }
         }
+        self.give_up_alerts();
         self.running.shutdown().await;
         for (_, flight) in std::mem::take(&mut self.flights) {
             let event = match &flight.cargo {

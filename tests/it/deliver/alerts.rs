@@ -108,3 +108,18 @@ async fn an_hour_of_failures_is_told_also_over_a_restart_and_an_alert_is_posted_
     assert!(rig.call_now().is_none());
     assert_eq!(rig.deliverer.counters().alerts("webhook.failing"), 1, "no alert about an alert");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_a_stop_leaves_unposted_is_noted() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = Rig::start(data.path(), vec![watched(&[])]).await;
+    rig.event("7", &[1]).await;
+    rig.call().await.answer(500);
+    rig.outcomes(1).await;
+    assert_eq!(read(rig.call().await, 500).0, "webhook.failing");
+    rig.settle().await;
+    rig.order_stop();
+    rig.stopped().await;
+    let rig = Rig::start(data.path(), vec![watched(&[])]).await;
+    rig.noticed("1 alert could not be posted to the address of `[shop] alert` before the stop").await;
+}
