@@ -129,6 +129,16 @@ impl Journal {
         Ok(first)
     }
 
+    /// Opens the written partition again where a write failed: until then it may be read nowhere.
+    pub(super) fn reopen(&self) -> Result<(), StoreError> {
+        self.ready(&mut lock(&self.writing)).map(drop)
+    }
+
+    /// Whether a write failed, and the written partition was not opened again since.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(*lock(&self.writing), Writing::Broken { .. })
+    }
+
     /// The written partition; after an error it is opened again, and what was not acknowledged is taken back.
     fn ready<'a>(&self, writing: &'a mut Writing) -> Result<&'a mut Active, StoreError> {
         if let Writing::Broken { first, next } = *writing {

@@ -33,7 +33,9 @@ pub(super) fn run(shared: &Shared, queue: &WeakSender<Request>, stop: &AtomicBoo
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        if shared.state.is_gathering() {
+        // What failed is opened again for readers, too, and not only when somebody writes.
+        let failing = shared.state.is_failing() || shared.events.is_broken() || shared.log.is_broken();
+        if failing || shared.state.is_gathering() {
             ask(queue, Request::Settle);
         }
         // A shop without traffic writes nothing, and the writer sleeps: what has become old goes all the same.

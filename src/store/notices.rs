@@ -1,11 +1,16 @@
 //! What the store has to say in the log: kept in memory until the log takes it.
 
+use std::time::Duration;
+
 use super::writer::Target;
 use crate::clock::Timestamp;
 use crate::model::{Notice, NoticeKind};
 
 /// Notices kept while the log cannot be written; equal ones are counted together.
 const MAX_NOTICES: usize = 64;
+
+/// How often an outage that goes on is told again.
+const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// Notices not yet written, and the outages that go on.
 #[derive(Debug, Default)]
@@ -20,6 +25,9 @@ struct Outage {
     target: Target,
     since: Timestamp,
     refused: u64,
+    /// When it was told last, and how many entries it had refused then.
+    told: Timestamp,
+    counted: u64,
 }
 
 impl Notices {
@@ -55,14 +63,23 @@ impl Notices {
         }
     }
 
-    /// A journal refused entries: said once at the beginning, counted until it works again.
+    /// A journal refused entries: said at the beginning and once a minute while it lasts, counted until it works again.
     pub(super) fn refused(&mut self, target: Target, count: u64, now: Timestamp, why: &str) {
-        if let Some(outage) = self.outages.iter_mut().find(|outage| outage.target == target) {
-            outage.refused += count;
+        let Some(outage) = self.outages.iter_mut().find(|outage| outage.target == target) else {
+            self.outages.push(Outage { target, since: now, refused: count, told: now, counted: count });
+            self.say(now, format!("the {target} journal cannot be written: {why}"));
+            return;
+        };
+        outage.refused += count;
+        // A clock that was set back must not silence it for hours.
+        outage.told = outage.told.min(now);
+        if now.since(outage.told) < TELL_EVERY {
             return;
         }
-        self.outages.push(Outage { target, since: now, refused: count });
-        self.say(now, format!("the {target} journal cannot be written: {why}"));
+        let since_told = outage.refused - outage.counted;
+        (outage.told, outage.counted) = (now, outage.refused);
+        let text = format!("the {target} journal still cannot be written, since {}: {why}", outage.since);
+        self.keep(Notice { count: since_told.max(1), ..Notice::new(now, NoticeKind::Store, text) });
     }
 
     /// A journal took a write: an outage of it is over.
@@ -72,5 +89,31 @@ impl Notices {
             let text = format!("the {target} journal works again; since {since} it had refused the counted entries");
             self.keep(Notice { count: refused.max(1), ..Notice::new(now, NoticeKind::Store, text) });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(notices: &mut Notices) -> Vec<(String, u64)> {
+        let short = |text: String| text.split(['2', ':']).next().unwrap_or_default().to_owned();
+        notices.take().into_iter().map(|notice| (short(notice.text), notice.count)).collect()
+    }
+
+    #[test]
+    fn an_outage_is_told_once_a_minute_while_it_lasts_and_at_its_end() {
+        let (mut notices, begin) = (Notices::default(), Timestamp::from_millis(1_793_722_020_000));
+        for second in 0..=130 {
+            notices.refused(Target::Events, 2, begin.plus(Duration::from_secs(second)), "full");
+        }
+        let still = "the events journal still cannot be written, since ".to_owned();
+        let first = ("the events journal cannot be written".to_owned(), 1);
+        assert_eq!(told(&mut notices), [first, (still.clone(), 240)], "equal ones are counted together");
+        notices.refused(Target::Events, 2, begin.minus(Duration::from_hours(1)), "full");
+        notices.refused(Target::Events, 2, begin, "full");
+        assert_eq!(told(&mut notices), [(still, 24)], "a clock that was set back silences nothing");
+        notices.took(Target::Events, begin);
+        assert_eq!(told(&mut notices), [("the events journal works again; since ".to_owned(), 266)]);
     }
 }

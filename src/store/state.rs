@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::changes::{Bounds, Changes};
@@ -52,6 +53,8 @@ pub(super) struct State {
     bounds: Bounds,
     /// `None` while it is opened again after an error.
     disk: RwLock<Option<Disk>>,
+    /// The database failed since it was opened: a full disk may have met sled's own writing, which nobody waits for.
+    failing: AtomicBool,
     /// Whoever changes anything holds this.
     meta: Mutex<Meta>,
     overlay: RwLock<Overlay>,
@@ -65,6 +68,7 @@ impl State {
             dir: dir.to_owned(),
             bounds,
             disk: RwLock::default(),
+            failing: AtomicBool::default(),
             meta: Mutex::default(),
             overlay: RwLock::default(),
             health: RwLock::default(),
@@ -78,6 +82,7 @@ impl State {
     pub(super) fn reopen(&self) -> Result<(), StoreError> {
         *self.disk.write().unwrap_or_else(PoisonError::into_inner) = None;
         let disk = Disk::open(&self.dir, CACHE)?;
+        self.failing.store(false, Ordering::Relaxed);
         let meta = match disk.get(&[row::META])? {
             Some(row) => rows::decode(&row)?,
             None => Meta::default(),
@@ -167,6 +172,18 @@ impl State {
         Ok(evicted)
     }
 
+    /// Whether the database failed, to a reader too: then it must be opened again.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    fn noting<T>(&self, asked: Result<T, StoreError>) -> Result<T, StoreError> {
+        if matches!(asked, Err(StoreError::Unavailable(_))) {
+            self.failing.store(true, Ordering::Relaxed);
+        }
+        asked
+    }
+
     /// Whether there are changes that the database does not have.
     pub(super) fn is_gathering(&self) -> bool {
         self.overlay.read().unwrap_or_else(PoisonError::into_inner).touched
@@ -189,7 +206,7 @@ impl State {
         drop(overlay);
         batch.put(&[row::META], rows::encode(0, meta)?);
         // Until it has them, reads find the rows where they are.
-        disk.apply(batch)?;
+        self.noting(disk.apply(batch))?;
         self.overlay.write().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
@@ -326,7 +343,7 @@ impl State {
             return row.now.as_deref().map(rows::decode).transpose();
         }
         // Still held: what leaves the overlay is in the database before.
-        self.disk()?.get(key)?.map(|row| rows::decode(&row)).transpose()
+        self.noting(self.disk()?.get(key))?.map(|row| rows::decode(&row)).transpose()
     }
 
     /// How many rows there are of a kind; stops at `limit`.
@@ -351,7 +368,7 @@ impl State {
         let to = end.as_deref().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let mut from = prefix.to_vec();
         loop {
-            let page = disk.range(&from, to, size)?;
+            let page = self.noting(disk.range(&from, to, size))?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             from.clone_from(last);
             from.push(0);

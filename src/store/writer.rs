@@ -213,10 +213,12 @@ impl Writer {
 
     /// Appends all entries in one batch; refuses them all where that fails.
     fn append(&mut self, target: Target, mut entries: Vec<Entry>, after: u64) -> Option<(u64, Vec<Entry>)> {
+        let journal = if target == Target::Events { &self.shared.events } else { &self.shared.log };
         if entries.is_empty() {
+            // Nobody writes, but readers wait for it; where it fails, it stays broken and is tried again.
+            let _ = journal.reopen();
             return None;
         }
-        let journal = if target == Target::Events { &self.shared.events } else { &self.shared.log };
         let records: Vec<_> = entries.iter_mut().flat_map(|entry| std::mem::take(&mut entry.ready.records)).collect();
         let begun = tokio::time::Instant::now();
         let appended = journal.append(&records, after);
@@ -257,8 +259,9 @@ impl Writer {
 
     fn refuse(&mut self, target: Target, entries: Vec<Entry>, error: &StoreError) {
         let count = entries.iter().filter(|entry| entry.reply.is_some()).count() as u64;
-        if count > 0 {
-            Counters::add(&self.shared.counters.sync_errors, count);
+        Counters::add(&self.shared.counters.sync_errors, count);
+        // Without the state nothing is written, and nothing is observed that would have to be: that is told too.
+        if count > 0 || self.behind {
             self.notices.refused(target, count, self.shared.clock.now(), &error.to_string());
         }
         let why = match error {
@@ -272,11 +275,15 @@ impl Writer {
     }
 
     fn catch_up(&mut self) -> Result<(), StoreError> {
+        self.behind |= self.shared.state.is_failing();
         if !self.behind {
             return Ok(());
         }
         let mut notes = Vec::new();
         let Shared { events, log, state, .. } = &*self.shared;
+        // What is replayed is read from both, and nothing else opens them while the state is behind.
+        events.reopen()?;
+        log.reopen()?;
         state.reopen()?;
         Replay { events, log, state, notes: &mut notes }.catch_up()?;
         self.behind = false;
