@@ -2,9 +2,11 @@
 
 mod cases;
 mod error;
+mod front;
 mod memory;
 mod metrics;
 mod process;
+mod unobserved;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,11 +32,15 @@ use tower_layer::Layer as _;
 pub use cases::{CaseFile, case_files};
 pub use error::AppError;
 use error::system;
+use front::{Core, Front};
 pub use memory::{allocator_environment, keep_little};
 pub use process::{StopSignal, run};
 
 /// How long events taken over may take to reach the disk when stopping; longer, and they are given up, loudly.
 const COMMIT_AT_STOP: Duration = Duration::from_secs(10);
+
+/// The control socket's name in the data directory.
+const CONTROL: &str = "control.sock";
 
 /// A running shopbell.
 #[derive(Debug)]
@@ -57,75 +63,88 @@ pub struct Running {
 }
 
 /// Builds everything and starts it on the current runtime. Listeners are bound first: a port in use changes nothing on disk.
+/// A fault refuses the start; [`run`] serves the shop also where the disk is why.
 pub async fn start(settings: Settings) -> Result<Running, AppError> {
-    let origin = proxy::parse_origin(&settings.upstream);
-    let origin = origin.map_err(|fault| AppError::Settings(format!("--upstream: {fault}")))?;
-    let address = settings.listen;
-    let listeners = proxy::bind(address, settings.cores).map_err(|source| AppError::Listen { address, source })?;
-    let bound = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(address);
-    let shop = addresses(&origin).await;
-    if let Some(loops) = shop.iter().find(|shop| is_ours(**shop, bound)) {
-        let (upstream, text) = (&settings.upstream, "is shopbell's own address: requests would go round in circles");
-        return Err(AppError::Settings(format!(
-            "--upstream: {upstream} ({loops}) {text}; name the address the shop itself listens on"
-        )));
-    }
+    let front = Front::bind(&settings).await?;
+    observe(&settings, &front, &EngineCounters::default()).await
+}
 
+/// Starts everything behind bound listeners. After a fault nothing of it goes on, and it may be tried again.
+async fn observe(settings: &Settings, front: &Front, counters: &EngineCounters) -> Result<Running, AppError> {
     let clock = Clock::System;
-    let (store, recovery) = open_store(settings.data.clone(), kept(&settings), clock).await?;
-    let (stop_traffic, traffic) = watch::channel(false);
+    let (store, recovery) = open_store(settings.data.clone(), kept(settings), clock).await?;
+    let inside = Inside { settings, front, counters, store: store.clone(), clock };
     let (stop_inside, inside_signal) = watch::channel(false);
-    let counters = EngineCounters::default();
-    let watched =
-        Rules::start(&settings.rules, &settings.data, store.clone(), clock, counters.clone(), inside_signal.clone());
-    let (rules, watching) = watched.await?;
-    note_start(&store, clock, &recovery.notes).await?;
+    let running = inside.start(&recovery.notes, stop_inside.clone(), inside_signal).await;
+    if running.is_err() {
+        let _ = stop_inside.send(true);
+        store.close().await;
+    }
+    running
+}
 
-    let ours = shop.into_iter().chain([bound]).collect();
-    let guard = Guard { allowed: settings.allow_delivery_to.clone(), ours };
-    let deliverer = Deliverer::start_apart(store.clone(), rules.webhooks(), guard, clock, inside_signal.clone());
-    let deliverer = deliverer.map_err(system("no thread could be made for deliveries"))?;
+/// What a start needs once the store is open.
+struct Inside<'a> {
+    settings: &'a Settings,
+    front: &'a Front,
+    counters: &'a EngineCounters,
+    store: Store,
+    clock: Clock,
+}
 
-    let mut config = proxy::Config::new(origin);
-    config.answer_timeout = settings.answer_timeout;
-    config.drain = settings.drain;
-    config.trusted_proxies.clone_from(&settings.trusted_proxies);
-    let shared = proxy::Shared::new(config);
-    let look_ups = look_up_client(Upstream::new(Arc::clone(&shared)));
-    let started = Engine::start(rules.clone(), store.clone(), look_ups, clock, counters.clone(), inside_signal.clone());
-    let (observer, engine) = started.await?;
-    let tap = TapLayer::new(observer).secure_by(proxy::is_secure).executor(RunOns(Arc::clone(&shared)));
-    let traffic_counters = (Arc::clone(&shared), tap.counters());
-    let metrics = metrics::registry(&counters, Some(&deliverer), &store, Some(traffic_counters));
-    let about = Arc::new(about(&settings, bound, clock));
-    let control = settings.data.join("control.sock");
-    let admin = Admin {
-        store: store.clone(),
-        deliverer: Some(deliverer.clone()),
-        rules: rules.clone(),
-        recorder: Some(engine.recorder()),
-        metrics,
-        clock,
-        about,
-    };
-    let socket = admin::bind_control(&control).await?;
-    let serving = tokio::spawn(admin::serve_control(socket, control.clone(), admin::router(admin), inside_signal));
-    let cores = start_cores(listeners, &tap, &shared, &traffic)?;
-    tracing::info!(listen = %bound, upstream = settings.upstream, "shopbell runs");
-    let inside = vec![watching, serving];
-    Ok(Running {
-        proxy_addr: bound,
-        control,
-        rules,
-        store,
-        stop_traffic,
-        stop_inside,
-        cores,
-        engine,
-        deliverer,
-        inside,
-        clock,
-    })
+impl Inside<'_> {
+    async fn start(
+        self,
+        recovered: &[String],
+        stop_inside: watch::Sender<bool>,
+        signal: watch::Receiver<bool>,
+    ) -> Result<Running, AppError> {
+        let Self { settings, front, counters, store, clock } = self;
+        let watched =
+            Rules::start(&settings.rules, &settings.data, store.clone(), clock, counters.clone(), signal.clone());
+        let (rules, watching) = watched.await?;
+        note_start(&store, clock, recovered).await?;
+
+        let guard = Guard { allowed: settings.allow_delivery_to.clone(), ours: front.ours.clone() };
+        let deliverer = Deliverer::start_apart(store.clone(), rules.webhooks(), guard, clock, signal.clone());
+        let deliverer = deliverer.map_err(system("no thread could be made for deliveries"))?;
+
+        let shared = front.shared(settings);
+        let look_ups = look_up_client(Upstream::new(Arc::clone(&shared)));
+        let started = Engine::start(rules.clone(), store.clone(), look_ups, clock, counters.clone(), signal.clone());
+        let (observer, engine) = started.await?;
+        let tap = TapLayer::new(observer).secure_by(proxy::is_secure).executor(RunOns(Arc::clone(&shared)));
+        let traffic_counters = (Arc::clone(&shared), tap.counters());
+        let metrics = metrics::registry(counters, Some(&deliverer), &store, Some(traffic_counters));
+        let admin = Admin {
+            store: store.clone(),
+            deliverer: Some(deliverer.clone()),
+            rules: rules.clone(),
+            recorder: Some(engine.recorder()),
+            metrics,
+            clock,
+            about: Arc::new(about(settings, front.bound, clock)),
+        };
+        let control = settings.data.join(CONTROL);
+        let socket = admin::bind_control(&control).await?;
+        let serving = tokio::spawn(admin::serve_control(socket, control.clone(), admin::router(admin), signal));
+        let (stop_traffic, traffic) = watch::channel(false);
+        let cores = start_cores(front, &tap, &shared, &traffic)?;
+        tracing::info!(listen = %front.bound, upstream = settings.upstream, "shopbell runs");
+        Ok(Running {
+            proxy_addr: front.bound,
+            control,
+            rules,
+            store,
+            stop_traffic,
+            stop_inside,
+            cores,
+            engine,
+            deliverer,
+            inside: vec![watching, serving],
+            clock,
+        })
+    }
 }
 
 fn about(settings: &Settings, bound: SocketAddr, clock: Clock) -> About {
@@ -143,8 +162,7 @@ impl Running {
     pub async fn stop(self) {
         let Self { cores, engine, deliverer, inside, store, clock, .. } = self;
         let _ = self.stop_traffic.send(true);
-        let drained = tokio::task::spawn_blocking(move || cores.into_iter().for_each(|core| drop(core.join())));
-        let _ = drained.await;
+        front::drained(cores).await;
         let _ = self.stop_inside.send(true);
         engine.stopped(COMMIT_AT_STOP).await;
         deliverer.stopped().await;
@@ -203,27 +221,6 @@ async fn note_start(store: &Store, clock: Clock, recovered: &[String]) -> Result
     store.log(entries.collect(), Vec::new()).await.map(drop)
 }
 
-/// Where the shop listens, as far as its name says now.
-async fn addresses(origin: &proxy::Origin) -> Vec<SocketAddr> {
-    match origin {
-        proxy::Origin::Tcp { host, port } => {
-            tokio::net::lookup_host((host.as_str(), *port)).await.into_iter().flatten().collect()
-        }
-        proxy::Origin::Unix(_) => Vec::new(),
-    }
-}
-
-/// Whether a connection to `shop` would come in at our own listener.
-fn is_ours(shop: SocketAddr, bound: SocketAddr) -> bool {
-    if shop.port() != bound.port() {
-        return false;
-    }
-    let (shop, ours) = (shop.ip().to_canonical(), bound.ip().to_canonical());
-    // An address of this machine is one that can be bound.
-    let is_local = || shop.is_unspecified() || std::net::UdpSocket::bind((shop, 0)).is_ok();
-    shop == ours || (shop.is_unspecified() && ours.is_loopback()) || (ours.is_unspecified() && is_local())
-}
-
 /// What look-ups reach the shop by: the proxy's way to it, without the tap.
 fn look_up_client(upstream: Upstream) -> LookUpClient {
     use http_body_util::BodyExt as _;
@@ -253,20 +250,16 @@ impl<T: Future<Output = ()> + Send + 'static> hyper::rt::Executor<T> for RunOns 
     }
 }
 
-type Core = std::thread::JoinHandle<std::io::Result<()>>;
-
-/// One thread with a runtime of its own per core: the shop's traffic never waits for anything of ours.
+/// The shop's traffic never waits for anything of ours: each core has a runtime of its own.
 fn start_cores(
-    listeners: Vec<std::net::TcpListener>,
+    front: &Front,
     tap: &TapLayer<EngineObserver, RunOns>,
     shared: &Arc<proxy::Shared>,
     stop: &watch::Receiver<bool>,
 ) -> Result<Vec<Core>, AppError> {
-    let start_core = |(number, listener): (usize, std::net::TcpListener)| {
+    front.start_cores(|number, listener| {
         let (tap, upstream) = (tap.clone(), Arc::clone(shared));
         let make = move || tap.layer(Upstream::new(upstream));
-        let core = proxy::spawn_core(number, listener, make, Arc::clone(shared), stop.clone());
-        core.map_err(system("no thread could be made for a core"))
-    };
-    listeners.into_iter().enumerate().map(start_core).collect()
+        proxy::spawn_core(number, listener, make, Arc::clone(shared), stop.clone())
+    })
 }

@@ -124,6 +124,11 @@ pub fn router(admin: Admin) -> Router {
         .with_state(admin)
 }
 
+/// The API of a process that has nothing to tell but why.
+pub fn unavailable(why: String) -> Router {
+    Router::new().fallback(async move || ApiError::Unavailable(why))
+}
+
 /// OpenMetrics text 1.0 of all counters.
 async fn metrics(axum::extract::State(admin): axum::extract::State<Admin>) -> Response {
     if let Some(deliverer) = &admin.deliverer {

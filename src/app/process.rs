@@ -1,26 +1,31 @@
 //! The process around it: log, signals, and running until one comes.
 
 use super::error::system;
-use super::{AppError, start};
+use super::{AppError, unobserved};
 use crate::settings::{LogFormat, Settings};
 
 /// Runs until SIGTERM or SIGINT, then drains. Blocks.
-pub fn run(settings: Settings) -> Result<(), AppError> {
+pub fn run(settings: &Settings) -> Result<(), AppError> {
     start_log(settings.log_format, &settings.log)?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime =
         builder.enable_all().thread_name("shopbell-inside").build().map_err(system("no runtime could be made"))?;
     runtime.block_on(async {
         let mut stop = StopSignal::new().map_err(system("signals cannot be taken"))?;
-        let running = start(settings).await?;
+        let Some(running) = unobserved::start(settings, &mut stop).await? else { return Ok(()) };
         stop.recv().await;
-        tracing::info!("stopping: open requests are finished first");
-        tokio::select! {
-            () = running.stop() => {}
-            () = stop.recv() => tracing::warn!("stopped at once on a second signal"),
-        }
+        finish(running.stop(), &mut stop).await;
         Ok(())
     })
+}
+
+/// Has what is open end; a second signal ends it at once.
+pub(super) async fn finish(stopping: impl Future<Output = ()>, stop: &mut StopSignal) {
+    tracing::info!("stopping: open requests are finished first");
+    tokio::select! {
+        () = stopping => {}
+        () = stop.recv() => tracing::warn!("stopped at once on a second signal"),
+    }
 }
 
 /// SIGTERM or Ctrl-C.

@@ -15,7 +15,7 @@ pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
             return Err(Failure::Usage("the settings have faults".to_owned()));
         }
     };
-    app::run(settings).map_err(|fault| refused(&fault))
+    app::run(&settings).map_err(|fault| refused(&fault))
 }
 
 /// Why a process did not start; faults of the rules are shown with their places first.

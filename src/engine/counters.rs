@@ -15,7 +15,7 @@ pub struct EngineCounters {
     pub exchanges: Counter,
     /// Events committed.
     pub events: Counter,
-    /// Exchanges that passed unobserved because the queue was full.
+    /// Exchanges that passed unobserved because the queue was full, or before the store could be opened.
     pub unobserved: Counter,
     /// Exchanges whose visitor was let go before their events were on disk.
     pub released_early: Counter,
@@ -54,7 +54,11 @@ impl EngineCounters {
         let mut add = |name, help, counter: &Counter| registry.register(name, help, counter.clone());
         add("exchanges", "Exchanges taken over from the tap", &self.exchanges);
         add("events", "Events committed", &self.events);
-        add("unobserved", "Exchanges that passed unobserved because the queue was full", &self.unobserved);
+        add(
+            "unobserved",
+            "Exchanges that passed unobserved: the queue was full, or the store not open yet",
+            &self.unobserved,
+        );
         add("released_early", "Exchanges released before their events were on disk", &self.released_early);
         add("panics", "Exchanges whose evaluation panicked", &self.panics);
         add("commit_retries", "Commits that failed at first", &self.commit_retries);

@@ -1,6 +1,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use shopbell::clock::Clock;
+use shopbell::model::record::LogEntry;
+use shopbell::model::{Notice, NoticeKind};
+use shopbell::store::{Options, Store};
 use tokio::time::Instant;
 
 use crate::support::house::form;
@@ -146,6 +150,64 @@ async fn a_full_log_delays_results_and_edits_and_loses_neither() {
     });
     eventually("every result is kept", || process.metric(ended) == n);
     assert_eq!(process.stop().code(), Some(0));
+}
+
+/// Less than [`start_without_room`] has in the log, so that nothing can be added to it.
+const NO_ROOM: &str = "trap '' XFSZ; ulimit -S -f 60;";
+
+/// A process whose disk is full from the start; visitors come in already.
+fn start_without_room(dir: &std::path::Path, shop: &Scripted) -> Process {
+    let (store, _) = Store::open(&dir.join("data"), Options::default(), Clock::System).unwrap();
+    let notices = (0..4).map(|_| Notice::new(Clock::System.now(), NoticeKind::Process, noise(20_000)));
+    let log = store.log(notices.map(LogEntry::Notice).collect(), Vec::new());
+    tokio::runtime::Runtime::new().unwrap().block_on(log).unwrap();
+    drop(store);
+    let mut process = Process::spawn(dir, &format!("http://{}", shop.address), NO_ROOM);
+    let listen = process.wait_for("is tried again every 5 seconds listen=");
+    process.address = listen.parse().unwrap();
+    process
+}
+
+/// Visitors reach the shop although nothing can be kept; whoever asks learns why; once there is room all works, and what
+/// passed meanwhile is counted and noted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_on_a_full_disk_serves_the_shop_and_goes_on_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut receiver = Receiver::start(vec![Answer::status(200)]).await;
+    prepare(dir.path(), Some(&receiver));
+    let shop = Scripted::answering(FOUND);
+    let mut process = tokio::task::block_in_place(|| start_without_room(dir.path(), &shop));
+    let mut before = process.visitor();
+    save(&mut before, 1, "");
+    save(&mut before, 2, "");
+    eventually("the control socket tells", || {
+        let socket = std::os::unix::net::UnixStream::connect(dir.path().join("data/control.sock"));
+        let status = socket.is_ok().then(|| process.ask("GET /v1/status"));
+        status.is_some_and(|status| status.starts_with("HTTP/1.1 503 ") && status.contains("passes unobserved"))
+    });
+    process.lift_file_limit();
+    process.wait_for("shopbell runs listen=");
+    save(&mut process.visitor(), 3, "");
+    let body: serde_json::Value = serde_json::from_slice(&receiver.delivery().await.body).unwrap();
+    assert_eq!(body["n"], 3);
+    eventually("what passed is noted", || {
+        process.ask("GET /v1/log?kind=notice&text=2%20requests%20passed%20unobserved").contains("\"text\"")
+    });
+    assert_eq!(process.metric("shopbell_engine_unobserved_total"), 2);
+    assert_eq!(process.stop().code(), Some(0));
+}
+
+/// A stop meanwhile lets requests end that are under way.
+#[test]
+fn a_stop_before_there_is_room_drains() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path(), None);
+    let shop = Scripted::answering(FOUND);
+    let process = start_without_room(dir.path(), &shop);
+    save(&mut process.visitor(), 1, "");
+    assert_eq!(process.stop().code(), Some(0));
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(log.contains("stopping: open requests are finished first"), "{log}");
 }
 
 /// A failure whose text nothing makes smaller.

@@ -19,24 +19,37 @@ pub(crate) struct Process {
 impl Process {
     /// Starts over the rules and data in `dir`; `before` is a shell's preparation, such as limits.
     pub(crate) fn start(dir: &Path, upstream: &str, before: &str) -> Self {
+        let mut process = Self::spawn(dir, upstream, before);
+        process.wait_for("shopbell runs listen=");
+        let status = process.ask("GET /v1/status");
+        let body = status.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let body: serde_json::Value = serde_json::from_str(body).expect("a status");
+        process.address = body["listen"].as_str().and_then(|text| text.parse().ok()).expect("an address");
+        process
+    }
+
+    /// The same without waiting for anything.
+    pub(crate) fn spawn(dir: &Path, upstream: &str, before: &str) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("a file");
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{before} exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_shopbell"));
         command.args(["run", "--listen", "127.0.0.1:0", "--cores", "2", "--allow-delivery-to", "127.0.0.0/8"]);
         command.args(["--upstream", upstream, "--rules", "rules", "--data", "data"]);
         let child = command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-        let mut process =
-            Self { child: child.expect("it starts"), dir: dir.to_owned(), address: ([127, 0, 0, 1], 0).into() };
-        eventually("it listens", || {
-            let ended = process.child.try_wait().expect("a child");
-            assert!(ended.is_none(), "it ended: {}", process.log());
-            process.log().contains("shopbell runs listen=")
+        Self { child: child.expect("it starts"), dir: dir.to_owned(), address: ([127, 0, 0, 1], 0).into() }
+    }
+
+    /// Waits for something in its log; gives the rest of that line.
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        let mut rest = None;
+        eventually(text, || {
+            let ended = self.child.try_wait().expect("a child");
+            let log = self.log();
+            assert!(ended.is_none(), "it ended: {log}");
+            rest = log.split_once(text).and_then(|(_, rest)| rest.split_once('\n')).map(|(line, _)| line.to_owned());
+            rest.is_some()
         });
-        let status = process.ask("GET /v1/status");
-        let body = status.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let body: serde_json::Value = serde_json::from_str(body).expect("a status");
-        process.address = body["listen"].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        process
+        rest.expect("it was found")
     }
 
     /// What it logged so far.
