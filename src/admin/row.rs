@@ -211,6 +211,8 @@ pub(super) const fn ended(end: DeliveryEnd) -> &'static str {
         DeliveryEnd::Gone => "given up: the receiver is gone (410)",
         DeliveryEnd::Unencodable => "given up: it cannot be sent",
         DeliveryEnd::Dropped => "dropped: the disk budget was spent",
+        DeliveryEnd::Erased => "ended: its event was erased",
+        DeliveryEnd::Damaged => "lost: its event stood where the disk is damaged",
         DeliveryEnd::Cancelled => "cancelled",
     }
 }

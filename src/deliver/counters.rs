@@ -284,12 +284,14 @@ const CLASSES: [FailureClass; 11] = [
 ];
 
 /// Every end of a delivery.
-const ENDS: [DeliveryEnd; 6] = [
+const ENDS: [DeliveryEnd; 8] = [
     DeliveryEnd::Delivered,
     DeliveryEnd::Exhausted,
     DeliveryEnd::Gone,
     DeliveryEnd::Unencodable,
     DeliveryEnd::Dropped,
+    DeliveryEnd::Erased,
+    DeliveryEnd::Damaged,
     DeliveryEnd::Cancelled,
 ];
 
@@ -319,6 +321,8 @@ const fn end_word(end: DeliveryEnd) -> &'static str {
         DeliveryEnd::Gone => "gone",
         DeliveryEnd::Unencodable => "unencodable",
         DeliveryEnd::Dropped => "dropped",
+        DeliveryEnd::Erased => "erased",
+        DeliveryEnd::Damaged => "damaged",
         DeliveryEnd::Cancelled => "cancelled",
     }
 }

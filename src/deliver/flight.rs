@@ -13,8 +13,10 @@ use super::redact;
 use super::request::{self, Draft};
 use super::scheduler::Replay;
 use crate::clock::{Clock, Timestamp};
+use crate::id::WebhookId;
+use crate::model::record::LogEntry;
 use crate::model::{Attempt, Event, FailureClass, Trigger, Verdict, Webhook};
-use crate::store::Store;
+use crate::store::{Gone, Store, StoreError};
 
 /// Limit of one ping (WordPress's default for a request that names none).
 const PING: Duration = Duration::from_secs(5);
@@ -58,8 +60,8 @@ pub(super) enum Landing {
     Delivered { event: Arc<Event>, delivery: String, report: Box<Report> },
     /// The ping was made.
     Pinged(Box<Report>),
-    /// The journal has dropped the event.
-    Missing,
+    /// The journal no longer holds the event; the last attempt, as the log has it, where there was one.
+    Missing(Gone, Option<Box<Attempt>>),
     /// The event could not be read now: nothing was sent.
     NotRead(String),
 }
@@ -79,7 +81,7 @@ pub(super) async fn deliver(
         Some(event) => event,
         None => match means.store.events_at(&[ready.seq]).await.map(|mut events| events.pop().flatten()) {
             Ok(Some(event)) => event,
-            Ok(None) => return Landing::Missing,
+            Ok(None) => return missing(&means, webhook.id, &ready).await,
             Err(error) => return Landing::NotRead(error.to_string()),
         },
     };
@@ -106,6 +108,23 @@ pub(super) async fn deliver(
         Err(text) => Report::failed(FailureClass::Unencodable, text),
     };
     Landing::Delivered { event, delivery, report: Box::new(report) }
+}
+
+async fn missing(means: &Means, webhook: WebhookId, ready: &Ready) -> Landing {
+    let found = async {
+        let gone = means.store.why_gone(ready.seq).await?;
+        let Some(uid) = ready.uid else { return Ok((gone, None)) };
+        let entries = means.store.delivery(request::delivery_id(&means.instance, uid, webhook, 0)).await?;
+        let last = entries.into_iter().rev().find_map(|(_, entry)| match entry {
+            LogEntry::Attempt(attempt) => Some(attempt),
+            LogEntry::Outcome(_) | LogEntry::Notice(_) => None,
+        });
+        Ok::<_, StoreError>((gone, last))
+    };
+    match found.await {
+        Ok((gone, last)) => Landing::Missing(gone, last),
+        Err(error) => Landing::NotRead(error.to_string()),
+    }
 }
 
 /// Pings. Only status 200 is an answer to a ping (WooCommerce's rule).

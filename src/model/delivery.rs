@@ -11,6 +11,9 @@ use super::{Attempt, EventUid, Identity, Seq, Timestamp, Topic, Verdict, Webhook
 pub struct Waiting {
     /// Attempts made so far.
     pub attempts: u32,
+    /// The event's uid, so that the delivery can be named when the event is gone; absent in data of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<EventUid>,
     /// When the last of them ended; 0 where that was not kept. Tells at a start whether the clock was set back meanwhile.
     #[serde(default)]
     pub since: Timestamp,
@@ -34,6 +37,10 @@ pub enum DeliveryEnd {
     Unencodable,
     /// The journal dropped it: the disk budget was spent.
     Dropped,
+    /// Its event was erased.
+    Erased,
+    /// Its event stood where the disk is damaged.
+    Damaged,
     /// The webhook was paused or removed, or somebody cancelled it.
     Cancelled,
 }
@@ -89,8 +96,8 @@ pub struct Ended {
     pub failure_count: u32,
 }
 
-/// The end of a delivery, as the log shows it. It is a record of its own only in data of earlier versions;
-/// now that of the last attempt holds an [`Ended`].
+/// The end of a delivery, as the log shows it. It is a record of its own where it came without an attempt, and in data of
+/// earlier versions; else the record of the last attempt holds an [`Ended`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// When it ended.

@@ -17,7 +17,7 @@ use super::query::{self, LogLine, LogPage, LogPosition, LogQuery};
 use super::ring::Held;
 use super::shared::Shared;
 use super::writer::{QUEUE, Request, Target, Writer};
-use super::{Options, Recovery, StoreError, WebhookState};
+use super::{Gone, Options, Recovery, StoreError, WebhookState};
 use crate::clock::Clock;
 use crate::id::{Seq, WebhookId};
 use crate::model::record::{EventEntry, LogEntry};
@@ -121,6 +121,11 @@ impl Store {
         }
         let seqs = seqs.to_vec();
         self.blocking(move |shared| seqs.iter().map(|seq| shared.event_at(seq.0)).collect()).await
+    }
+
+    /// Why an event that was in the journal is not there any more.
+    pub async fn why_gone(&self, seq: Seq) -> Result<Gone, StoreError> {
+        self.blocking(move |shared| shared.why_gone(seq.0)).await
     }
 
     /// What is remembered of resources. One that was too large for its bound comes back with its dates only (`trimmed`).

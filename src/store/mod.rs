@@ -143,6 +143,17 @@ pub enum StoreError {
     },
 }
 
+/// Why the journal no longer holds an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// Its partition was removed.
+    Removed,
+    /// Somebody had it erased.
+    Erased,
+    /// It stood where the disk is damaged.
+    Damaged,
+}
+
 /// What opening found and mended, for the log.
 #[derive(Debug, Default)]
 pub struct Recovery {

@@ -15,7 +15,7 @@ use super::journal::Journal;
 use super::recovery::{self, Replay};
 use super::ring::{Held, Page, Ring};
 use super::state::State;
-use super::{Options, Recovery, StoreError, files, shelve};
+use super::{Gone, Options, Recovery, StoreError, files, shelve};
 use crate::clock::Clock;
 use crate::id::Seq;
 use crate::model::Event;
@@ -151,6 +151,16 @@ impl Shared {
         let (records, _) = self.events.read(seq, seq.saturating_add(1), 1)?;
         let Some(stored) = records.first().filter(|stored| stored.place.seq == seq) else { return Ok(None) };
         Ok(stored.event()?.map(Arc::new))
+    }
+
+    /// Why the event of this sequence is not there. An erase leaves an empty record.
+    pub(super) fn why_gone(&self, seq: u64) -> Result<Gone, StoreError> {
+        if seq < self.events.first() {
+            return Ok(Gone::Removed);
+        }
+        let (records, _) = self.events.read(seq, seq.saturating_add(1), 1)?;
+        let is_there = records.first().is_some_and(|stored| stored.place.seq == seq);
+        Ok(if is_there { Gone::Erased } else { Gone::Damaged })
     }
 
     pub(super) fn checkpoint_log(&self) -> u64 {

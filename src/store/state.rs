@@ -44,6 +44,10 @@ impl Fate {
     pub(super) const fn gone_if(gone: bool) -> Self {
         if gone { Self::Gone } else { Self::Stays }
     }
+
+    pub(super) fn becomes_if(changed: bool, write: Write) -> Self {
+        if changed { Self::Becomes(Box::new(write)) } else { Self::Stays }
+    }
 }
 
 /// The state.

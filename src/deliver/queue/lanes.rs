@@ -32,7 +32,17 @@ impl Entry {
     /// An entry that was never tried; its lane and group come with [`Queue::insert`].
     pub(super) fn new(kept: Kept) -> Self {
         let group = Arc::new((String::new(), Identity::None));
-        Self { lane: Lane::All, group, attempts: 0, due: None, event: None, kept, phase: Phase::Behind, tried: false }
+        Self {
+            lane: Lane::All,
+            group,
+            attempts: 0,
+            due: None,
+            event: None,
+            uid: None,
+            kept,
+            phase: Phase::Behind,
+            tried: false,
+        }
     }
 }
 

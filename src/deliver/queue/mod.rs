@@ -22,7 +22,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::id::{Seq, WebhookId};
+use crate::id::{EventUid, Seq, WebhookId};
 use crate::model::{Event, Identity, Ordering, Write};
 use crate::store::WebhookState;
 
@@ -59,6 +59,8 @@ pub(super) struct Ready {
     pub(super) probe: bool,
     /// The event itself, where it is still in memory.
     pub(super) event: Option<Arc<Event>>,
+    /// The event's uid, where it is known without the event.
+    pub(super) uid: Option<EventUid>,
 }
 
 /// Where the state keeps a delivery.
@@ -93,6 +95,7 @@ struct Entry {
     attempts: u32,
     due: Option<Timestamp>,
     event: Option<Arc<Event>>,
+    uid: Option<EventUid>,
     kept: Kept,
     phase: Phase,
     /// It has been out, as an attempt of its own or as a probe.
@@ -162,12 +165,16 @@ impl Queue {
             if since > now && since != Timestamp::default() { now.plus(due.since(since)) } else { due }
         };
         let waiting = state.waiting.into_iter();
-        let waiting = waiting.map(|(seq, w)| (seq, w.group, w.attempts, Some(due(w.since, w.due)), Kept::Waiting));
-        let deferred = state.deferred.into_iter().map(|(seq, group)| (seq, group, 0, None, Kept::Deferred));
+        let waiting = waiting.map(|(seq, w)| {
+            let due = Some(due(w.since, w.due));
+            let tried = w.attempts > 0;
+            (seq, w.group, Entry { attempts: w.attempts, uid: w.uid, due, tried, ..Entry::new(Kept::Waiting) })
+        });
+        let deferred = state.deferred.into_iter().map(|(seq, group)| (seq, group, Entry::new(Kept::Deferred)));
         let mut all: Vec<_> = waiting.chain(deferred).collect();
         all.sort_by_key(|(seq, ..)| *seq);
-        for (seq, group, attempts, due, kept) in all {
-            queue.insert(seq, &group, Entry { attempts, due, tried: attempts > 0, ..Entry::new(kept) });
+        for (seq, group, entry) in all {
+            queue.insert(seq, &group, entry);
         }
         queue
     }
@@ -203,7 +210,7 @@ impl Queue {
             let bytes = event.body.get().len();
             let kept = (bytes <= KEPT_BODY_BYTES && self.held < AHEAD_BYTES).then(|| Arc::clone(event));
             self.held += if kept.is_some() { bytes } else { 0 };
-            self.insert(*seq, &event.group, Entry { event: kept, ..Entry::new(Kept::Ahead) });
+            self.insert(*seq, &event.group, Entry { event: kept, uid: Some(event.uid), ..Entry::new(Kept::Ahead) });
         }
         self.read = self.read.max(next);
         owed
@@ -249,7 +256,7 @@ impl Queue {
         self.ready.remove(&seq);
         self.busy += 1;
         self.flying += 1;
-        Some(Ready { seq, attempts: entry.attempts, probe, event: entry.event.clone() })
+        Some(Ready { seq, attempts: entry.attempts, probe, event: entry.event.clone(), uid: entry.uid })
     }
 
     /// The body of a delivery is not needed in memory any more.

@@ -2,7 +2,7 @@
 
 use super::{DEFERRED_MAX, Kept, Phase, Queue};
 use crate::clock::Timestamp;
-use crate::id::Seq;
+use crate::id::{EventUid, Seq};
 use crate::model::{Ordering, Waiting, Write};
 
 /// What becomes of a delivery that was in flight.
@@ -10,8 +10,14 @@ use crate::model::{Ordering, Waiting, Write};
 pub(in crate::deliver) enum Settle {
     /// It is over.
     Done,
-    /// An attempt more was made, which ended at the first moment; the next is due at the second.
-    Wait(Timestamp, Timestamp),
+    /// An attempt more of the event with this uid was made.
+    Wait {
+        uid: EventUid,
+        /// When it ended.
+        since: Timestamp,
+        /// When the next is due.
+        due: Timestamp,
+    },
     /// No attempt was made: it goes out again, not before then. Nothing is written.
     Later(Timestamp),
 }
@@ -27,7 +33,7 @@ impl Queue {
         self.flying -= 1;
         let due = match settle {
             Settle::Done => None,
-            Settle::Wait(since, due) => Some((since, due)),
+            Settle::Wait { uid, since, due } => Some((uid, since, due)),
             Settle::Later(due) => {
                 self.busy -= 1;
                 self.back(seq, due);
@@ -37,14 +43,15 @@ impl Queue {
         };
         let kept = entry.kept;
         let is_awaited = due.is_none() && self.lanes.get(&entry.lane).is_some_and(|lane| lane.len() > 1);
-        entry.phase = Phase::Settling(due.map(|(_, due)| due));
-        if let Some((since, due)) = due {
+        entry.phase = Phase::Settling(due.map(|(.., due)| due));
+        if let Some((uid, since, due)) = due {
             entry.attempts += 1;
+            entry.uid = Some(uid);
             entry.due = Some(due);
             entry.kept = Kept::Waiting;
             self.waiting += usize::from(kept != Kept::Waiting);
             let group = entry.group.as_ref().clone();
-            let waiting = Some(Waiting { attempts: entry.attempts, since, due, group });
+            let waiting = Some(Waiting { attempts: entry.attempts, uid: entry.uid, since, due, group });
             self.writes.push(Write::Waiting { webhook, event: seq, waiting });
         }
         match kept {

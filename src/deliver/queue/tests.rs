@@ -13,12 +13,13 @@ use crate::model::{Event, Identity, Ordering, Waiting, Write};
 use crate::store::WebhookState;
 
 const WEBHOOK: WebhookId = WebhookId(7);
+const UID: EventUid = EventUid([1; 16]);
 
 /// An event of order `order`; 0 stands for an action without an id.
 fn event(order: u64) -> Arc<Event> {
     let identity = if order == 0 { Identity::None } else { Identity::Id(order.to_string()) };
     Arc::new(Event {
-        uid: EventUid([1; 16]),
+        uid: UID,
         at: Timestamp::default(),
         topic: "order.updated".parse().unwrap(),
         resource: "order".into(),
@@ -46,6 +47,10 @@ fn queue(orders: &[u64]) -> Queue {
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
+}
+
+fn wait(since: Timestamp, due: Timestamp) -> Settle {
+    Settle::Wait { uid: UID, since, due }
 }
 
 fn take(queue: &mut Queue, now: i64) -> Vec<u64> {
@@ -86,8 +91,8 @@ fn behind_a_waiting_head_its_group_is_deferred_and_others_go_on() {
     let mut queue = queue(&[1, 1, 2]);
     assert_eq!(take(&mut queue, 0), [1, 3]);
     let group = ("order".to_owned(), Identity::Id("1".into()));
-    let waiting = Waiting { attempts: 1, since: at(0), due: at(5_000), group: group.clone() };
-    let writes = done(&mut queue, 1, Settle::Wait(at(0), at(5_000)));
+    let waiting = Waiting { attempts: 1, uid: Some(UID), since: at(0), due: at(5_000), group: group.clone() };
+    let writes = done(&mut queue, 1, wait(at(0), at(5_000)));
     assert_eq!(
         writes,
         [
@@ -111,7 +116,10 @@ fn behind_a_waiting_head_its_group_is_deferred_and_others_go_on() {
 fn a_full_deferred_set_stops_the_cursor_and_loses_nothing() {
     let deferred: Vec<_> = (2..).take(DEFERRED_MAX).map(|seq| (Seq(seq), event(1).group.clone())).collect();
     let next = Seq(DEFERRED_MAX as u64 + 2);
-    let waiting = vec![(Seq(1), Waiting { attempts: 1, since: at(0), due: at(9), group: event(1).group.clone() })];
+    let waiting = vec![(
+        Seq(1),
+        Waiting { attempts: 1, uid: Some(UID), since: at(0), due: at(9), group: event(1).group.clone() },
+    )];
     let state = WebhookState { cursor: next, waiting, deferred, ..WebhookState::default() };
     let mut queue = Queue::new(WEBHOOK, Ordering::Resource, state, at(0));
     let end = Seq(next.0 + super::AHEAD_MAX as u64 + 8);
@@ -134,7 +142,7 @@ fn what_was_not_tried_goes_out_again_and_hurry_makes_all_due() {
     assert_eq!((queue.busy(), queue.take_writes().0), (0, Vec::new()));
     assert_eq!(take(&mut queue, 999), [0; 0]);
     assert_eq!(take(&mut queue, 1_000), [1]);
-    done(&mut queue, 1, Settle::Wait(at(0), at(99_000)));
+    done(&mut queue, 1, wait(at(0), at(99_000)));
     queue.hurry();
     assert_eq!(take(&mut queue, 1_000), [1]);
 }
@@ -144,11 +152,11 @@ fn while_the_breaker_is_open_the_cursor_stands_and_probes_go_round() {
     let mut queue = queue(&[1, 2, 2]);
     assert_eq!(take(&mut queue, 0), [1, 2]);
     queue.stop(true);
-    let waiting = Waiting { attempts: 1, since: at(0), due: at(5_000), group: event(1).group.clone() };
+    let waiting = Waiting { attempts: 1, uid: Some(UID), since: at(0), due: at(5_000), group: event(1).group.clone() };
     let write = Write::Waiting { webhook: WEBHOOK, event: Seq(1), waiting: Some(waiting) };
     let cursor = Write::Cursor { webhook: WEBHOOK, next: Seq(2) };
-    assert_eq!(done(&mut queue, 1, Settle::Wait(at(0), at(5_000))), [write, cursor]);
-    done(&mut queue, 2, Settle::Wait(at(0), at(6_000)));
+    assert_eq!(done(&mut queue, 1, wait(at(0), at(5_000))), [write, cursor]);
+    done(&mut queue, 2, wait(at(0), at(6_000)));
     assert_eq!((queue.set_aside(), queue.cursor()), ((2, 0), Seq(3)), "what stands behind is not set aside");
     for probed in [1, 2, 1] {
         let probe = queue.next_probe().unwrap();
@@ -162,8 +170,8 @@ fn while_the_breaker_is_open_the_cursor_stands_and_probes_go_round() {
 fn a_clock_that_was_set_moves_what_is_due() {
     let mut queue = queue(&[1, 2]);
     take(&mut queue, 0);
-    done(&mut queue, 1, Settle::Wait(at(0), at(5_000)));
-    queue.settle(Seq(2), Settle::Wait(at(0), at(6_000)));
+    done(&mut queue, 1, wait(at(0), at(5_000)));
+    queue.settle(Seq(2), wait(at(0), at(6_000)));
     queue.shift(-3_600_000);
     queue.take_writes();
     queue.release(Seq(2));
@@ -171,14 +179,17 @@ fn a_clock_that_was_set_moves_what_is_due() {
     assert_eq!(take(&mut queue, 6_000 - 3_600_000), [2]);
     // Set back while nothing ran: the gap counts from the start.
     let group = event(1).group.clone();
-    let waiting = vec![(Seq(1), Waiting { attempts: 1, since: at(10_000), due: at(15_000), group })];
+    let waiting = vec![(Seq(1), Waiting { attempts: 1, uid: Some(UID), since: at(10_000), due: at(15_000), group })];
     let state = WebhookState { cursor: Seq(2), waiting, ..WebhookState::default() };
     assert_eq!(Queue::new(WEBHOOK, Ordering::Resource, state, at(1_000)).next_due(), Some(at(6_000)));
 }
 
 #[test]
 fn an_older_delivery_read_after_a_start_goes_first_where_all_is_one_lane() {
-    let waiting = vec![(Seq(2), Waiting { attempts: 1, since: at(0), due: at(0), group: event(2).group.clone() })];
+    let waiting = vec![(
+        Seq(2),
+        Waiting { attempts: 1, uid: Some(UID), since: at(0), due: at(0), group: event(2).group.clone() },
+    )];
     let state = WebhookState { cursor: Seq(1), waiting, ..WebhookState::default() };
     let mut queue = Queue::new(WEBHOOK, Ordering::Webhook, state, at(0));
     queue.feed(&journal(&[1, 2, 3]), Seq(4));
@@ -190,7 +201,10 @@ fn an_older_delivery_read_after_a_start_goes_first_where_all_is_one_lane() {
 
 #[test]
 fn what_was_set_aside_above_the_cursor_is_not_read_again_when_done() {
-    let waiting = vec![(Seq(2), Waiting { attempts: 1, since: at(0), due: at(0), group: event(2).group.clone() })];
+    let waiting = vec![(
+        Seq(2),
+        Waiting { attempts: 1, uid: Some(UID), since: at(0), due: at(0), group: event(2).group.clone() },
+    )];
     let mut queue = Queue::new(
         WEBHOOK,
         Ordering::Resource,
@@ -280,7 +294,7 @@ proptest! {
                 _ => {
                     let seq = flying.swap_remove(index.index(flying.len()));
                     let settle = match step {
-                        6 => Settle::Wait(at(now), at(now + 10)),
+                        6 => wait(at(now), at(now + 10)),
                         7 => Settle::Later(at(now)),
                         _ => Settle::Done,
                     };

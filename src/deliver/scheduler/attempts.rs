@@ -16,7 +16,8 @@ use crate::deliver::flight::{self, Cargo, Flight, Landing};
 use crate::deliver::queue::Settle;
 use crate::id::{Seq, WebhookId};
 use crate::model::record::LogEntry;
-use crate::model::{Attempt, DeliveryEnd};
+use crate::model::{Attempt, DeliveryEnd, Webhook};
+use crate::store::Gone;
 
 /// The pause before a delivery goes out again whose attempt panicked.
 const PANIC_PAUSE: Duration = Duration::from_mins(1);
@@ -135,12 +136,10 @@ impl Scheduler {
                 let ready = ready.clone();
                 self.attempted(&flight, &ready, &event, delivery, *report);
             }
-            (Cargo::Delivery(ready), Some(Landing::Missing)) => {
-                let (webhook, seq) = (&flight.webhook, ready.seq);
-                let text = format!("webhook {}: the journal dropped event {seq} before it was delivered", webhook.name);
-                self.notice(webhook.id, text);
-                self.counters.ended(DeliveryEnd::Dropped);
-                self.settle(webhook.id, seq, Settle::Done);
+            (Cargo::Delivery(ready), Some(Landing::Missing(gone, last))) => {
+                let seq = ready.seq;
+                self.missing(&flight.webhook, seq, gone, last);
+                self.settle(flight.webhook.id, seq, Settle::Done);
             }
             (Cargo::Delivery(ready), Some(Landing::NotRead(error))) => {
                 tracing::error!(webhook = flight.webhook.name, event = %ready.seq, error, "an event cannot be read; trying again");
@@ -148,6 +147,23 @@ impl Scheduler {
                 self.later(flight.webhook.id, ready.seq, STORE_PAUSE);
             }
             (Cargo::Delivery(ready), _) => self.later(flight.webhook.id, ready.seq, PANIC_PAUSE),
+        }
+    }
+
+    /// A delivery ends because its event is gone: at its last attempt in the log, or with a notice where it was never out.
+    fn missing(&mut self, webhook: &Webhook, seq: Seq, gone: Gone, last: Option<Box<Attempt>>) {
+        let (end, why) = match gone {
+            Gone::Removed => (DeliveryEnd::Dropped, "was dropped, as the disk budget was spent,"),
+            Gone::Erased => (DeliveryEnd::Erased, "was erased"),
+            Gone::Damaged => (DeliveryEnd::Damaged, "was lost to damage on the disk"),
+        };
+        let ended = Some(self.ended(webhook.id, end, 0));
+        match last.and_then(|last| Attempt { ended, ..*last }.outcome()) {
+            Some(outcome) => self.outbox.entries.push(LogEntry::Outcome(Box::new(outcome))),
+            None => {
+                let text = format!("webhook {}: event {seq} {why} before it was delivered", webhook.name);
+                self.notice(webhook.id, text);
+            }
         }
     }
 

@@ -101,8 +101,8 @@ impl Scheduler {
         let at = self.now();
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let (means, draft, host) = (self.means.clone(), Arc::clone(&slot.draft), Arc::clone(&slot.host));
-        let event = Some(Arc::clone(&replay.event));
-        let ready = Ready { seq: replay.seq, attempts: replay.attempts, probe: replay.probe, event };
+        let (event, uid) = (Some(Arc::clone(&replay.event)), Some(replay.event.uid));
+        let ready = Ready { seq: replay.seq, attempts: replay.attempts, probe: replay.probe, event, uid };
         let task = self.running.spawn(flight::deliver(means, Arc::clone(&webhook), draft, ready, replay.number));
         self.hosts.enter(&host);
         self.flights.insert(task.id(), Flight { webhook, at, host, cargo: Cargo::Replay(Box::new(replay)) });

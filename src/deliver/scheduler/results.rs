@@ -59,7 +59,9 @@ impl Scheduler {
         }
         match decision {
             Decision::Retry { .. } if held => self.later(webhook.id, ready.seq, std::time::Duration::ZERO),
-            Decision::Retry { due } => self.settle(webhook.id, ready.seq, Settle::Wait(now, due)),
+            Decision::Retry { due } => {
+                self.settle(webhook.id, ready.seq, Settle::Wait { uid: event.uid, since: now, due });
+            }
             Decision::Delivered | Decision::GiveUp(_) => self.settle(webhook.id, ready.seq, Settle::Done),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::whom::Whom;
+use crate::id::Seq;
 use crate::model::record::{EventEntry, EventRecord, LogEntry, LogRecord};
 use crate::model::{Attempt, Identity, Known, Notice, Outcome, Verdict, Write};
 use crate::store::StoreError;
@@ -33,10 +34,12 @@ impl Scrub<'_> {
                 checkpoint.pendings.retain(|pending| !self.whom.is_in_pending(pending));
                 changed |= checkpoint.pendings.len() < before;
                 for webhook in &mut checkpoint.webhooks {
-                    let before = webhook.waiting.len() + webhook.deferred.len();
-                    webhook.waiting.retain(|(seq, _)| !self.events.contains(&seq.0));
-                    webhook.deferred.retain(|(seq, _)| !self.events.contains(&seq.0));
-                    changed |= webhook.waiting.len() + webhook.deferred.len() < before;
+                    for (seq, waiting) in &mut webhook.waiting {
+                        changed |= self.group(*seq, &mut waiting.group);
+                    }
+                    for (seq, group) in &mut webhook.deferred {
+                        changed |= self.group(*seq, group);
+                    }
                 }
                 false
             }
@@ -98,14 +101,27 @@ impl Scrub<'_> {
         writes.retain(|write| !self.is_theirs(write));
         let mut changed = writes.len() < before;
         for write in writes {
-            if let Write::Known { known: Some(known), .. } = write
-                && self.whom.is_in_known(known)
-            {
-                *known = trimmed(known);
-                changed = true;
-            }
+            changed |= match write {
+                Write::Known { known: Some(known), .. } if self.whom.is_in_known(known) => {
+                    *known = trimmed(known);
+                    true
+                }
+                Write::Waiting { event, waiting: Some(waiting), .. } => self.group(*event, &mut waiting.group),
+                Write::Deferred { event, group: Some(group), .. } => self.group(*event, group),
+                _ => false,
+            };
         }
         changed
+    }
+
+    /// A delivery stays owed, so that it comes to an end that the log tells; whom it is about is forgotten.
+    pub(super) fn group(&self, event: Seq, group: &mut (String, Identity)) -> bool {
+        let nobody = (String::new(), Identity::None);
+        let tells = self.events.contains(&event.0) && *group != nobody;
+        if tells {
+            *group = nobody;
+        }
+        tells
     }
 
     fn is_theirs(&self, write: &Write) -> bool {
@@ -114,8 +130,6 @@ impl Scrub<'_> {
             Write::Alias { resource, value, id, .. } => self.whom.has_alias(resource, value, id.as_deref()),
             Write::Session { memory, .. } => memory.as_ref().is_some_and(|memory| self.whom.is_in_session(memory)),
             Write::Once { key, .. } => self.whom.stands_in_text(key),
-            Write::Waiting { event, waiting, .. } => waiting.is_some() && self.events.contains(&event.0),
-            Write::Deferred { event, group, .. } => group.is_some() && self.events.contains(&event.0),
             Write::Pending { pending, .. } => pending.as_ref().is_some_and(|pending| self.whom.is_in_pending(pending)),
             _ => false,
         }

@@ -1,7 +1,8 @@
 //! Forgetting in the state.
 
 use super::scrub::{Scrub, identity, trimmed};
-use crate::model::{Known, Pending, SessionMemory, Write};
+use crate::id::{Seq, WebhookId};
+use crate::model::{Identity, Known, Pending, SessionMemory, Waiting, Write};
 use crate::store::StoreError;
 use crate::store::keys::{self, row};
 use crate::store::rows;
@@ -53,8 +54,19 @@ pub(super) fn forget(state: &State, scrub: &Scrub<'_>, only_count: bool) -> Resu
         let pending: Pending = rows::decode(value)?;
         Ok(Fate::gone_if(whom.is_in_pending(&pending)))
     };
-    let event = |key: &[u8], _: &[u8]| {
-        Ok(Fate::gone_if(keys::last_number(key).is_some_and(|event| scrub.events.contains(&event))))
+    let place = |key: &[u8]| {
+        let [webhook, event] = [keys::first_number(key), keys::last_number(key)].map(Option::unwrap_or_default);
+        (WebhookId(webhook), Seq(event))
+    };
+    let waiting = |key: &[u8], value: &[u8]| {
+        let ((webhook, event), mut waiting) = (place(key), rows::decode::<Waiting>(value)?);
+        let changed = scrub.group(event, &mut waiting.group);
+        Ok(Fate::becomes_if(changed, Write::Waiting { webhook, event, waiting: Some(waiting) }))
+    };
+    let deferred = |key: &[u8], value: &[u8]| {
+        let ((webhook, event), mut group) = (place(key), rows::decode::<(String, Identity)>(value)?);
+        let changed = scrub.group(event, &mut group);
+        Ok(Fate::becomes_if(changed, Write::Deferred { webhook, event, group: Some(group) }))
     };
     let forgotten = Forgotten {
         known: state.sift(row::KNOWN, only_count, known)?,
@@ -63,7 +75,7 @@ pub(super) fn forget(state: &State, scrub: &Scrub<'_>, only_count: bool) -> Resu
         pendings: state.sift(row::PENDING, only_count, pending)?,
     };
     state.sift(row::ONCE, only_count, once)?;
-    state.sift(row::WAITING, only_count, event)?;
-    state.sift(row::DEFERRED, only_count, event)?;
+    state.sift(row::WAITING, only_count, waiting)?;
+    state.sift(row::DEFERRED, only_count, deferred)?;
     Ok(forgotten)
 }

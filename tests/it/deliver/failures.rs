@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use shopbell::id::WebhookId;
 use shopbell::model::{DeliveryEnd, FailureClass, OverlayReason, RetrySchedule, Status, Trigger, Verdict, Webhook};
+use shopbell::store::Erase;
 
-use super::rig::{Rig, webhook};
+use super::rig::{Rig, pass, webhook};
 
 #[tokio::test(start_paused = true)]
 async fn the_whole_schedule_is_kept_with_one_delivery_id() {
@@ -142,4 +143,43 @@ async fn a_silent_receiver_costs_one_attempt_of_the_set_length() {
     let Verdict::Failed { class, text } = attempt.verdict else { panic!("it failed") };
     assert_eq!((class, text.as_str()), (FailureClass::Timeout, "no answer within 12 s"));
     drop(silent);
+}
+
+/// Its receiver may have had an attempt: whoever looks for the delivery learns what became of it, also after a restart.
+#[tokio::test(start_paused = true)]
+async fn a_delivery_whose_event_is_erased_ends_and_says_so() {
+    for restarted in [false, true] {
+        let data = tempfile::tempdir().unwrap();
+        let mut rig = Rig::start(data.path(), vec![webhook(1)]).await;
+        let mut ids = Vec::new();
+        for order in ["7", "8"] {
+            rig.event(order, &[1]).await;
+            let call = rig.call().await;
+            ids.push(call.header("x-wc-webhook-delivery-id").to_owned());
+            call.answer(500);
+        }
+        // It waits behind the first and is never out.
+        rig.event("7", &[1]).await;
+        rig.logged(2).await;
+        let erase = Erase { resource: "order".into(), name: "7".into() };
+        assert_eq!(rig.store.erase(erase, false).await.unwrap().events, 2);
+        if restarted {
+            let clock = rig.clock;
+            rig.order_stop();
+            rig.stopped().await;
+            rig = Rig::start_at(data.path(), vec![webhook(1)], clock).await;
+        }
+        let call = rig.call_within(Duration::from_mins(1)).await;
+        assert_eq!(call.header("x-wc-webhook-delivery-id"), ids[1]);
+        call.answer(200);
+        pass(Duration::from_mins(1)).await;
+        let outcomes = rig.outcomes(2).await;
+        let erased = outcomes.iter().find(|outcome| outcome.delivery == ids[0]).expect("an end");
+        assert_eq!((erased.end, erased.attempts, erased.about.as_str()), (DeliveryEnd::Erased, 1, ""));
+        rig.noticed("event 3 was erased before it was delivered").await;
+        pass(Duration::from_mins(1)).await;
+        rig.settle().await;
+        assert!(rig.call_now().is_none());
+        assert_eq!(rig.outcomes(2).await.len(), 2);
+    }
 }

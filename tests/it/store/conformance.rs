@@ -40,6 +40,7 @@ async fn writes_are_visible_when_commit_returns_and_after_a_restart() {
     let group = ("order".to_owned(), Identity::Id("7".to_owned()));
     let waiting = Waiting {
         attempts: 2,
+        uid: None,
         since: Timestamp::default(),
         due: Timestamp::from_millis(NOW + 5_000),
         group: group.clone(),

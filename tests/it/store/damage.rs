@@ -7,7 +7,7 @@ use shopbell::clock::Clock;
 use shopbell::id::{Seq, WebhookId};
 use shopbell::model::record::EventEntry;
 use shopbell::model::{Identity, Timestamp, Waiting, WebhookName, Write};
-use shopbell::store::{LogQuery, Options, Store, StoreError};
+use shopbell::store::{Gone, LogQuery, Options, Store, StoreError};
 
 use super::support::{NOW, copy, cursor, entry, event, ids, notice, open, open_with, partitions, remember, title};
 
@@ -131,6 +131,7 @@ async fn a_missing_partition_is_told_once() {
     assert!(recovery.notes.len() == 1 && recovery.notes[0].contains("missing"), "{:?}", recovery.notes);
     let found = ids(&store).await;
     assert_eq!((found.len(), before.len()), (4, 5), "{found:?}");
+    assert_eq!(store.why_gone(Seq(2)).await.unwrap(), Gone::Damaged);
     drop(store);
     open(dir.path());
 }
@@ -184,8 +185,13 @@ async fn a_damaged_state_is_built_anew() {
     ];
     let webhook = WebhookId(1);
     let group = ("order".to_owned(), Identity::Id("7".to_owned()));
-    let waiting =
-        Waiting { attempts: 2, since: Timestamp::default(), due: Timestamp::from_millis(NOW), group: group.clone() };
+    let waiting = Waiting {
+        attempts: 2,
+        uid: None,
+        since: Timestamp::default(),
+        due: Timestamp::from_millis(NOW),
+        group: group.clone(),
+    };
     for (name, damage) in damages {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) = open_with(dir.path(), tiny());

@@ -6,7 +6,7 @@ use std::path::Path;
 use shopbell::id::{Seq, WebhookId};
 use shopbell::model::record::{EventEntry, LogEntry};
 use shopbell::model::{Event, Identity, Known, Pending, SessionMemory, Timestamp, Waiting, Write};
-use shopbell::store::{Erase, Erased, LogQuery, Options, Store};
+use shopbell::store::{Erase, Erased, Gone, LogQuery, Options, Store};
 
 use super::support::{NOW, all_events, copy, event, notice, open, open_with, partitions};
 
@@ -81,8 +81,13 @@ async fn fill(store: &Store) -> Vec<Seq> {
         let seq = store.commit(entries, vec![known("order", &order), pend]).await.unwrap();
         seqs.push(seq);
         let group = ("customer".to_owned(), Identity::Key { name: "email".to_owned(), value: email.to_owned() });
-        let waiting =
-            Waiting { attempts: 1, since: Timestamp::from_millis(NOW), due: Timestamp::from_millis(NOW), group };
+        let waiting = Waiting {
+            attempts: 1,
+            uid: None,
+            since: Timestamp::from_millis(NOW),
+            due: Timestamp::from_millis(NOW),
+            group,
+        };
         let wait = Write::Waiting { webhook: WebhookId(1), event: seq, waiting: Some(waiting) };
         let entries =
             vec![attempt(seq, &format!("order {order}"), &format!("thanks {email}")), notice(&format!("x {email}"))];
@@ -109,6 +114,7 @@ async fn check(store: &Store, seqs: &[Seq]) {
     let events = all_events(store).await;
     let kept: Vec<Seq> = events.iter().map(|(seq, _)| *seq).collect();
     assert_eq!(kept, seqs[2..4], "the other customer's stay, under their sequences");
+    assert_eq!(store.why_gone(seqs[1]).await.unwrap(), Gone::Erased);
     let told = store.search(LogQuery { text: Some(EMAIL.to_owned()), ..LogQuery::default() }).await.unwrap();
     assert_eq!(told.len(), 0, "{told:?}");
     assert_eq!(store.search(LogQuery { kinds: vec!["attempt".into()], ..LogQuery::default() }).await.unwrap().len(), 2);
@@ -122,7 +128,9 @@ async fn check(store: &Store, seqs: &[Seq]) {
     let ids = store.aliases(&[alias(EMAIL), alias("bob@example.com")]).await.unwrap();
     assert_eq!(ids, [None, Some("8".to_owned())]);
     let waiting = store.webhook_state(WebhookId(1)).await.unwrap().waiting;
-    assert_eq!(waiting.into_iter().map(|(seq, _)| seq).collect::<Vec<_>>(), [seqs[3]]);
+    let groups: Vec<_> = waiting.into_iter().map(|(seq, waiting)| (seq, waiting.group.1)).collect();
+    let [(theirs, Identity::None), (other, Identity::Key { value, .. })] = &groups[..] else { panic!("{groups:?}") };
+    assert_eq!((*theirs, *other, value.as_str()), (seqs[1], seqs[3], "bob@example.com"), "each comes to its end");
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ async fn make() {
         Health { failed_attempts: 1, pinged_url: Some("https://1.example/in".to_owned()), ..Health::default() };
     let waiting = Waiting {
         attempts: 1,
+        uid: None,
         since: Timestamp::from_millis(NOW),
         due: Timestamp::from_millis(NOW),
         group: numbered("2").group,

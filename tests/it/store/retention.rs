@@ -8,7 +8,7 @@ use shopbell::clock::{Clock, Timestamp};
 use shopbell::id::WebhookId;
 use shopbell::model::Write;
 use shopbell::model::record::{EventEntry, LogEntry};
-use shopbell::store::{Counters, LogLine, LogQuery, Options, Store};
+use shopbell::store::{Counters, Gone, LogLine, LogQuery, Options, Store};
 
 use super::support::{NOW, all_events, cursor, entry, event, ids, notice, open_with, partitions, remember, title};
 
@@ -68,6 +68,7 @@ async fn what_somebody_needs_stays_until_the_budget_is_spent_and_is_counted_then
     store.log(vec![notice("b")], vec![]).await.unwrap();
     assert_eq!(partitions(dir.path(), "events").len(), 1);
     assert!(Counters::get(&store.counters().dropped_partitions) > 0);
+    assert_eq!(store.why_gone(need).await.unwrap(), Gone::Removed);
     let lines = store.search(LogQuery { text: Some("budget".to_owned()), ..LogQuery::default() }).await.unwrap();
     let lost: u64 = lines
         .iter()
