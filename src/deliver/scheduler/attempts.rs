@@ -158,12 +158,11 @@ impl Scheduler {
             Gone::Damaged => (DeliveryEnd::Damaged, "was lost to damage on the disk"),
         };
         let ended = Some(self.ended(webhook.id, end, 0));
-        match last.and_then(|last| Attempt { ended, ..*last }.outcome()) {
-            Some(outcome) => self.outbox.entries.push(LogEntry::Outcome(Box::new(outcome))),
-            None => {
-                let text = format!("webhook {}: event {seq} {why} before it was delivered", webhook.name);
-                self.notice(webhook.id, text);
-            }
+        if let Some(outcome) = last.and_then(|last| Attempt { ended, ..*last }.outcome()) {
+            self.outbox.entries.push(LogEntry::Outcome(Box::new(outcome)));
+        } else {
+            let text = format!("webhook {}: event {seq} {why} before it was delivered", webhook.name);
+            self.notice(webhook.id, text);
         }
     }
 
