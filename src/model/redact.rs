@@ -1,5 +1,7 @@
 //! What is kept out of logs and of kept answers: fields by their name.
 
+mod text;
+
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -22,7 +24,7 @@ impl Redaction {
         Self { fields: fields.iter().map(|name| name.to_lowercase()).collect() }
     }
 
-    /// Puts a mark in the place of every value with such a name, at every depth.
+    /// Puts a mark in the place of every value with such a name, at every depth, and in strings as [`Redaction::text`] does.
     pub fn json(&self, value: &mut Value) {
         match value {
             Value::Object(map) if !self.fields.is_empty() => {
@@ -30,34 +32,16 @@ impl Redaction {
                     if self.hits(name) { *value = MARK.into() } else { self.json(value) }
                 }
             }
+            Value::String(text) if !self.fields.is_empty() => *text = self.text(text),
             Value::Array(list) => list.iter_mut().for_each(|value| self.json(value)),
             _ => {}
         }
     }
 
-    /// The same in a text that may be JSON, whole or cut short. What is no JSON stays as it is.
+    /// The same in a text that may be JSON, a form, a query, XML or any of these within another, whole or cut short. What
+    /// is none of these stays as it is.
     pub fn text(&self, text: &str) -> String {
-        if self.fields.is_empty() {
-            return text.to_owned();
-        }
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find('"') {
-            out.push_str(&rest[..at]);
-            rest = &rest[at..];
-            let (name, after) = rest.split_at(string_end(rest));
-            out.push_str(name);
-            rest = after;
-            let value = rest.trim_start().strip_prefix(':').map(str::trim_start);
-            let Some(value) = value.filter(|_| self.hits(&unquoted(name))) else { continue };
-            out.push_str(&rest[..rest.len() - value.len()]);
-            out.push('"');
-            out.push_str(MARK);
-            out.push('"');
-            rest = &value[value_end(value)..];
-        }
-        out.push_str(rest);
-        out
+        if self.fields.is_empty() { text.to_owned() } else { text::redacted(self, text, 0) }
     }
 
     fn hits(&self, name: &str) -> bool {
@@ -66,48 +50,17 @@ impl Redaction {
     }
 }
 
-/// The name a JSON string stands for.
-fn unquoted(string: &str) -> String {
-    serde_json::from_str(string).unwrap_or_else(|_| string.trim_matches('"').to_owned())
-}
-
-/// Where the JSON string ends that begins here, in bytes; the end of the text if it does not end.
-fn string_end(text: &str) -> usize {
-    let mut escaped = false;
-    let end = text.bytes().enumerate().skip(1).find(|(_, byte)| {
-        let end = *byte == b'"' && !escaped;
-        escaped = *byte == b'\\' && !escaped;
-        end
-    });
-    end.map_or(text.len(), |(at, _)| at + 1)
-}
-
-/// Where the JSON value ends that begins here, in bytes.
-fn value_end(text: &str) -> usize {
-    let (mut at, mut depth) = (0, 0_usize);
-    while let Some(byte) = text.as_bytes().get(at) {
-        match byte {
-            b'"' => {
-                at += string_end(&text[at..]);
-                if depth == 0 {
-                    return at;
-                }
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth <= 1 => return at + depth,
-            b'}' | b']' => depth -= 1,
-            b',' | b'\n' if depth == 0 => return at,
-            _ => {}
-        }
-        at += 1;
-    }
-    at
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        /// Whatever a receiver sends.
+        #[test]
+        fn no_text_is_too_strange(text in "[ai\"\\\\<>/=&:{}é%, ]{0,40}") {
+            Redaction::new(&["a".to_owned()]).text(&text);
+        }
+    }
 
     #[test]
     fn fields_are_marked_at_every_depth_whole_or_cut_short() {
@@ -120,6 +73,23 @@ mod tests {
             (r#"{"a": 1, "iban" : "D\"E", "b": "iban""#, r#"{"a": 1, "iban" : "[redacted]", "b": "iban""#),
             (r#"{"a":1,"iban":"DE cut of"#, r#"{"a":1,"iban":"[redacted]""#),
             (r#"{"a":1,"iban":{"n":"cut"#, r#"{"a":1,"iban":"[redacted]""#),
+            (r#"{"id":"q:\"","iban":1,"b":"\\"}"#, r#"{"id":"q:\"","iban":"[redacted]","b":"\\"}"#),
+            (
+                r#"{"echo":"{\"iban\":\"DE1\",\"deep\":\"{\\\"iban\\\":2}\",\"b\":\"ü\"}","ok":1}"#,
+                r#"{"echo":"{\"iban\":\"[redacted]\",\"deep\":\"{\\\"iban\\\":\\\"[redacted]\\\"}\",\"b\":\"ü\"}","ok":1}"#,
+            ),
+            (r#"{"echo":"{\"a\":1,\"iban\":\"DE cu"#, r#"{"echo":"{\"a\":1,\"iban\":\"[redacted]\"""#),
+            (r#"{"echo":"{\"iban\":\"DE\"#, r#"{"echo":"{\"iban\":\"[redacted]\"""#),
+            (r#"{"url":"/x?iban=DE1&b=2"}"#, r#"{"url":"/x?iban=[redacted]&b=2"}"#),
+            ("iban=DE1&a=2", "iban=[redacted]&a=2"),
+            ("a=2&order%5BIBAN%5D=D%20E1", "a=2&order%5BIBAN%5D=[redacted]"),
+            ("biban=1 ibans=2 iban =3 iban==4", "biban=1 ibans=2 iban =3 iban=[redacted]"),
+            ("<o><ns:iban t='x'>DE1</ns:iban><b>2</b></o>", "<o><ns:iban>[redacted]</ns:iban><b>2</b></o>"),
+            (
+                "<o iban=\"DE 1\" b='2'/><iban/><card_no>4 cut",
+                "<o iban=\"[redacted]\" b='2'/><iban/><card_no>[redacted]",
+            ),
+            ("a < b <iban", "a < b <iban"),
             (r#"x "ü" ünd "iban""#, r#"x "ü" ünd "iban""#),
             ("plain", "plain"),
         ];
