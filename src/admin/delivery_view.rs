@@ -129,6 +129,9 @@ pub struct AttemptView {
     /// Whether the connection had been used before.
     #[serde(default)]
     pub reused: bool,
+    /// Whether it was sent a second time at once, since the kept connection of the first was closed.
+    #[serde(default)]
+    pub resent: bool,
     /// Version of TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<String>,
@@ -185,6 +188,7 @@ impl AttemptView {
             url: attempt.url,
             address: attempt.address,
             reused: attempt.reused,
+            resent: attempt.resent,
             tls: attempt.tls,
             http: attempt.http,
             status: attempt.status,

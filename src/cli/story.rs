@@ -71,7 +71,9 @@ fn tell_attempt(out: &mut impl Write, attempt: &AttemptView) -> io::Result<()> {
     let address = attempt.address.as_ref().map_or_else(String::new, |address| format!(" at {address}"));
     pair(out, "sent to", &format!("{}{address}", attempt.url))?;
     let reused = attempt.reused.then_some("a connection used before");
-    let wire = [attempt.http.as_deref(), attempt.tls.as_deref(), reused].into_iter().flatten().collect::<Vec<_>>();
+    let resent = attempt.resent.then_some("sent again at once: the kept connection was closed");
+    let wire =
+        [attempt.http.as_deref(), attempt.tls.as_deref(), reused, resent].into_iter().flatten().collect::<Vec<_>>();
     pair(out, "over", &wire.join(", "))?;
     let said = match (&attempt.verdict, attempt.status) {
         (Verdict::Failed { text, .. }, _) => text.clone(),

@@ -8,7 +8,7 @@ use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use tokio::time::{Instant, timeout_at};
-use tower::ServiceExt as _;
+use tower::{Service as _, ServiceExt as _};
 
 use super::client::{AnswerBody, BoxError, Client};
 use super::connector::ConnectError;
@@ -34,6 +34,8 @@ pub(super) struct Report {
     pub(super) retry_after: Option<String>,
     pub(super) address: Option<String>,
     pub(super) reused: bool,
+    /// It was sent a second time at once.
+    pub(super) resent: bool,
     pub(super) tls: Option<String>,
     pub(super) http: Option<String>,
     pub(super) headers: Vec<(String, String)>,
@@ -54,6 +56,7 @@ impl Report {
             retry_after: None,
             address: None,
             reused: false,
+            resent: false,
             tls: None,
             http: None,
             headers: Vec::new(),
@@ -69,11 +72,27 @@ impl Report {
             Verdict::Failed { text, .. } => text,
         }
     }
+
+    /// A kept connection broke before a byte of the answer came: the receiver may have closed it before it saw the request.
+    fn is_stale(&self) -> bool {
+        let broke = matches!(self.verdict, Verdict::Failed { class: FailureClass::Reset, .. });
+        broke && self.reused && self.status.is_none()
+    }
 }
 
-/// Sends `request`; the whole attempt, with the answer's body, has `limit`.
-pub(super) async fn run(client: Client, mut request: Request<Full<Bytes>>, limit: Duration) -> Report {
+/// Sends `request`; the whole attempt, with the answer's body, has `limit`. On a kept connection that turns out to be closed
+/// it is sent once more, on another (RFC 9112, section 9.3.1: the delivery's id makes it safe to repeat).
+pub(super) async fn run(mut client: Client, request: Request<Full<Bytes>>, limit: Duration) -> Report {
     let start = Instant::now();
+    let spare = request.clone();
+    let report = once(&mut client, request, start, limit).await;
+    if !report.is_stale() {
+        return report;
+    }
+    Report { resent: true, ..once(&mut client, spare, start, limit).await }
+}
+
+async fn once(client: &mut Client, mut request: Request<Full<Bytes>>, start: Instant, limit: Duration) -> Report {
     let deadline = start + limit;
     let late = |what: &str| Report::failed(FailureClass::Timeout, format!("{what} within {} s", limit.as_secs_f64()));
     let mut seen = Seen { start, reused: false, wire: None, phases: Phases::default() };
@@ -164,13 +183,13 @@ impl Seen {
 
 /// Waits for the answer's head, and notes when the connection stood.
 async fn send(
-    client: Client,
+    client: &mut Client,
     request: Request<Full<Bytes>>,
     connection: &CaptureConnection,
     seen: &mut Seen,
 ) -> Result<Response<AnswerBody>, BoxError> {
     let mut waiting = connection.clone();
-    let mut answer = std::pin::pin!(client.oneshot(request));
+    let mut answer = std::pin::pin!(client.ready().await?.call(request));
     let mut watching = true;
     loop {
         tokio::select! {

@@ -29,6 +29,7 @@ pub struct Counters {
     attempts: Family<AttemptLabels, Counter>,
     deliveries: Family<EndLabels, Counter>,
     in_flight: Gauge,
+    resent: Counter,
     deferred_full: Counter,
     waiting_full: Counter,
     bounds: Family<BoundLabels, Counter>,
@@ -39,6 +40,15 @@ pub struct Counters {
     attempt_seconds: Family<PhaseLabels, Histogram, fn() -> Histogram>,
     to_first_attempt: Histogram,
     pub(super) gauges: Gauges,
+}
+
+/// What a webhook keeps beside its cursor, up to 10,000 each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Set {
+    /// Between two attempts.
+    Waiting,
+    /// Behind one of these.
+    Deferred,
 }
 
 /// A bound that keeps attempts from beginning for a while.
@@ -105,6 +115,7 @@ impl Default for Counters {
         let counters = Self {
             attempts: Family::default(),
             deliveries: Family::default(),
+            resent: Counter::default(),
             in_flight: Gauge::default(),
             deferred_full: Counter::default(),
             waiting_full: Counter::default(),
@@ -144,6 +155,8 @@ impl Counters {
         let help = "attempts by webhook, kind and how they went; without a webhook those of webhooks that have no series of \
                     their own";
         registry.register("attempts", help, self.attempts.clone());
+        let help = "attempts sent a second time at once, since the kept connection was closed";
+        registry.register("attempts_resent", help, self.resent.clone());
         registry.register("deliveries", "deliveries by how they ended", self.deliveries.clone());
         registry.register("attempts_in_flight", "attempts being made now", self.in_flight.clone());
         registry.register("deferred_full", "times a full deferred set stopped a cursor", self.deferred_full.clone());
@@ -190,6 +203,7 @@ impl Counters {
         };
         let webhook = if is_measured { attempt.webhook_name.clone() } else { String::new() };
         self.attempts.get_or_create(&AttemptLabels { webhook, kind, class }).inc();
+        self.resent.inc_by(u64::from(attempt.resent));
         if attempt.trigger != Trigger::Ping {
             self.phases(&attempt.phases);
         }
@@ -238,12 +252,11 @@ impl Counters {
         self.in_flight.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    pub(super) fn count_deferred_full(&self) {
-        self.deferred_full.inc();
-    }
-
-    pub(super) fn count_waiting_full(&self) {
-        self.waiting_full.inc();
+    pub(super) fn count_full(&self, set: Set) {
+        match set {
+            Set::Waiting => self.waiting_full.inc(),
+            Set::Deferred => self.deferred_full.inc(),
+        };
     }
 
     pub(super) fn count_disabled(&self, reason: OverlayReason) {

@@ -189,6 +189,7 @@ impl Flight {
             url: request::shown_url(&self.webhook.url),
             address: report.address,
             reused: report.reused,
+            resent: report.resent,
             tls: report.tls,
             http: report.http,
             status: report.status,

@@ -123,6 +123,7 @@ const NEVER: &[(IpAddr, u8, &str)] = &[
     (v4(169, 254, 0, 0), 16, "169.254.0.0/16 is link-local and holds the metadata of cloud machines"),
     (v4(100, 100, 100, 200), 32, METADATA),
     (v4(168, 63, 129, 16), 32, METADATA),
+    (v4(192, 0, 0, 192), 32, METADATA),
     (v6(0xfd00, 0xec2, 0, 0x254), 128, METADATA),
     (v6(0xfd20, 0xce, 0, 0x254), 128, METADATA),
     (v6(0xfe80, 0, 0, 0), 10, "fe80::/10 is link-local"),
@@ -198,7 +199,7 @@ mod tests {
         }
         for ip in
             "169.254.169.254 ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe 64:ff9b:1::a9fe:a9fe 2002:a9fe:a9fe:: ::169.254.169.254
-            2001:0:1:2:3:4:5601:5601 fd00:ec2::254 0.0.0.0 ff02::1"
+            2001:0:1:2:3:4:5601:5601 fd00:ec2::254 192.0.0.192 0.0.0.0 ff02::1"
                 .split_whitespace()
         {
             assert!(all.check(at(ip)).is_err(), "{ip}");

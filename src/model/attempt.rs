@@ -131,6 +131,9 @@ pub struct Attempt {
     /// Whether the connection had carried an attempt before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reused: bool,
+    /// Whether it was sent a second time at once, since the kept connection of the first was closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resent: bool,
     /// Version of TLS: `TLSv1.3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<String>,

@@ -129,6 +129,8 @@ pub(super) struct Queue {
     held: usize,
     waiting: usize,
     deferred: usize,
+    /// One of these was full, and neither has been half empty since.
+    filled: bool,
     busy: usize,
     /// Of these, those in flight.
     flying: usize,
@@ -157,6 +159,7 @@ impl Queue {
             held: 0,
             waiting: state.waiting.len(),
             deferred: state.deferred.len(),
+            filled: false,
             busy: 0,
             flying: 0,
             writes: Vec::new(),
@@ -320,6 +323,11 @@ impl Queue {
     /// Deliveries beside the cursor: waiting, and deferred.
     pub(super) fn set_aside(&self) -> (usize, usize) {
         (self.waiting, self.deferred)
+    }
+
+    /// A set beside the cursor is full. `true` if that begins: what flickers around the bound is told once.
+    pub(super) fn fills(&mut self) -> bool {
+        !std::mem::replace(&mut self.filled, true)
     }
 
     /// Whether something could go out at `now`, if there were a place for it.

@@ -1,6 +1,6 @@
 //! What a result changes, and the writes that say so.
 
-use super::{DEFERRED_MAX, Kept, Phase, Queue};
+use super::{DEFERRED_MAX, Kept, Phase, Queue, WAITING_MAX};
 use crate::clock::Timestamp;
 use crate::id::{EventUid, Seq};
 use crate::model::{Ordering, Waiting, Write};
@@ -95,6 +95,7 @@ impl Queue {
     pub(in crate::deliver) fn take_writes(&mut self) -> (Vec<Write>, bool) {
         let webhook = self.webhook;
         let full = self.defer();
+        self.filled &= self.waiting >= WAITING_MAX / 2 || self.deferred >= DEFERRED_MAX / 2;
         let cursor = self.cursor();
         let mut writes = std::mem::take(&mut self.writes);
         for seq in std::mem::take(&mut self.done) {

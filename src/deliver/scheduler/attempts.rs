@@ -11,7 +11,7 @@ use super::slots::Turn;
 use super::{FLIGHTS_MAX, STORE_PAUSE, Scheduler, UNSETTLED_MAX};
 use crate::clock::Timestamp;
 use crate::deliver::attempt::Report;
-use crate::deliver::counters::Bound;
+use crate::deliver::counters::{Bound, Set};
 use crate::deliver::flight::{self, Cargo, Flight, Landing};
 use crate::deliver::queue::Settle;
 use crate::id::{Seq, WebhookId};
@@ -52,7 +52,7 @@ impl Scheduler {
                 }
                 Turn::Replay(replay) => self.start_replay(id, webhook, *replay),
                 Turn::At(due) => _ = self.timers.insert((due, id)),
-                Turn::Full => self.counters.count_waiting_full(),
+                Turn::Full => self.is_full(id, Set::Waiting),
                 Turn::Bound(bound) => self.counters.count_bound(bound),
                 Turn::Nothing => {}
             }

@@ -9,6 +9,7 @@ use tokio::task::JoinError;
 use super::replays::Replayed;
 use super::{STORE_PAUSE, Scheduler};
 use crate::deliver::Counters;
+use crate::deliver::counters::Set;
 use crate::id::{Seq, WebhookId};
 use crate::model::record::LogEntry;
 use crate::model::{Health, Write};
@@ -100,7 +101,7 @@ impl Scheduler {
             let (queued, full) = slot.queue.take_writes();
             writes.extend(queued);
             if full {
-                self.counters.count_deferred_full();
+                self.is_full(webhook, Set::Deferred);
             }
             self.want_more(webhook);
         }

@@ -10,9 +10,9 @@ use super::outbox::RESULTS_ENOUGH;
 use super::pace::{self, Bucket, Hosts};
 use super::replays::{Replay, Replays};
 use crate::clock::Timestamp;
-use crate::deliver::counters::Bound;
+use crate::deliver::counters::{Bound, Set};
 use crate::deliver::gauges;
-use crate::deliver::queue::{Queue, Ready, WAITING_MAX};
+use crate::deliver::queue::{DEFERRED_MAX, Queue, Ready, WAITING_MAX};
 use crate::deliver::request::Draft;
 use crate::deliver::spelling;
 use crate::id::WebhookId;
@@ -248,6 +248,25 @@ impl Scheduler {
     pub(super) fn webhook_changed(&mut self, id: WebhookId) {
         self.want_more(id);
         self.give_turn(id);
+    }
+
+    /// A set of a webhook is full: counted and told when that begins.
+    pub(super) fn is_full(&mut self, id: WebhookId, set: Set) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        if !slot.queue.fills() {
+            return;
+        }
+        let name = slot.webhook.as_ref().map_or_else(|| id.to_string(), |webhook| webhook.name.clone());
+        let (most, what) = match set {
+            Set::Waiting => (WAITING_MAX, "wait for another attempt"),
+            Set::Deferred => (DEFERRED_MAX, "wait behind others of their resource that are tried again"),
+        };
+        self.counters.count_full(set);
+        let text = format!(
+            "webhook {name}: {most} deliveries {what}, as many as may: later events wait, too, until these come to an end; \
+             `shopbell deliveries list --webhook {name} --state waiting` shows why they are not taken"
+        );
+        self.notice(id, text);
     }
 
     /// Puts a notice about a webhook into the log.

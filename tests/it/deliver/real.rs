@@ -46,15 +46,21 @@ impl Running {
 
     /// Waits for the first attempt in the log that is no ping.
     pub(super) async fn attempt(&self) -> Attempt {
+        self.attempts(1).await.remove(0)
+    }
+
+    /// Waits until there are so many, and gives them, oldest first.
+    pub(super) async fn attempts(&self, count: usize) -> Vec<Attempt> {
         loop {
             let query = LogQuery { limit: 100, kinds: vec!["attempt".into()], ..LogQuery::default() };
             let lines = self.store.search(query).await.expect("the log is searched");
-            let attempt = lines.into_iter().rev().find_map(|line| match line {
+            let attempts = lines.into_iter().rev().filter_map(|line| match line {
                 LogLine::Log { entry: LogEntry::Attempt(attempt), .. } if attempt.event.is_some() => Some(*attempt),
                 _ => None,
             });
-            if let Some(attempt) = attempt {
-                return attempt;
+            let attempts: Vec<_> = attempts.collect();
+            if attempts.len() >= count {
+                return attempts;
             }
             tokio::task::yield_now().await;
         }

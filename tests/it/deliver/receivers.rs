@@ -98,6 +98,32 @@ async fn receivers_that_misbehave_cost_one_attempt_each() {
     }
 }
 
+/// It may have been closed before the request came: sent once more at once, on another connection, that is one attempt. A new
+/// connection that breaks costs one.
+#[tokio::test]
+async fn a_kept_connection_that_is_closed_costs_no_attempt() {
+    let data = tempfile::tempdir().unwrap();
+    let closed = || Answer::Close(String::new());
+    let mut receiver =
+        Receiver::start(vec![Answer::status(200), closed(), Answer::status(200), closed(), closed()]).await;
+    let running = start(data.path(), Webhook { url: receiver.url("/"), ..webhook(1) }, loopback()).await;
+    let rows = [(1, false, true), (2, true, true), (2, true, false)];
+    for (order, (sent, resent, ok)) in rows.into_iter().enumerate() {
+        running.event(&order.to_string()).await;
+        let (mut ids, mut connections) = (Vec::new(), Vec::new());
+        for _ in 0..sent {
+            let received = receiver.delivery().await;
+            ids.push(received.header("X-WC-Webhook-Delivery-ID").map(str::to_owned));
+            connections.push(received.connection);
+        }
+        ids.dedup();
+        connections.dedup();
+        assert_eq!((ids.len(), connections.len()), (1, sent), "one delivery, each time over another connection");
+        let attempt = running.attempts(order + 1).await.remove(order);
+        assert_eq!((attempt.resent, attempt.verdict == Verdict::Ok), (resent, ok), "{attempt:?}");
+    }
+}
+
 #[tokio::test]
 async fn receivers_that_are_not_there_are_told_apart() {
     let unused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
