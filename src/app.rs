@@ -6,6 +6,7 @@ mod front;
 mod memory;
 mod metrics;
 mod process;
+pub mod rotation;
 mod unobserved;
 
 use std::net::SocketAddr;
@@ -154,6 +155,7 @@ fn about(settings: &Settings, bound: SocketAddr, clock: Clock) -> About {
         upstream: settings.upstream.clone(),
         rules_dir: settings.rules.display().to_string(),
         data_dir: settings.data.display().to_string(),
+        work_dir: std::env::current_dir().unwrap_or_default().display().to_string(),
     }
 }
 

@@ -97,10 +97,7 @@ pub(super) async fn list(
     let Query(params) = params.map_err(|fault| ApiError::BadRequest(fault.body_text()))?;
     let limit = params.limit.unwrap_or(DEFAULT_ROWS).clamp(1, MAX_ROWS);
     let wanted = params.state.as_deref().map_or(Ok(Wanted::Any), Wanted::read)?;
-    let unknown = match &params.webhook {
-        Some(which) => unknown(&admin, which).await?,
-        None => None,
-    };
+    let unknown = unknown(&admin, params.webhook.as_deref()).await?;
     // Before the log: what ends in between is found there first.
     let owed = Owed::read(&admin, params.webhook.as_deref()).await?;
     let now = admin.clock.now();

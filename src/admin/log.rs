@@ -67,10 +67,7 @@ pub(super) async fn page(
 ) -> Result<Json<LogPageView>, ApiError> {
     let Query(params) = params.map_err(|fault| ApiError::BadRequest(fault.body_text()))?;
     let before = params.from.as_deref().map(position).transpose()?;
-    let unknown = match &params.webhook {
-        Some(which) => unknown(&admin, which).await?,
-        None => None,
-    };
+    let unknown = unknown(&admin, params.webhook.as_deref()).await?;
     let page = admin.store.search_page(query(params, admin.clock.now())?, before).await?;
     let next = page.next.map(|next| format!("{},{}", next.events, next.log));
     Ok(Json(LogPageView { rows: rows(&admin, page.lines), next, unknown }))

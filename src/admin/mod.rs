@@ -95,6 +95,8 @@ pub struct About {
     pub rules_dir: String,
     /// The data directory.
     pub data_dir: String,
+    /// Where it runs: what relative paths begin at.
+    pub work_dir: String,
 }
 
 /// The API as a service.

@@ -27,6 +27,7 @@ pub(super) async fn status(State(admin): State<Admin>) -> Json<StatusView> {
         upstream: about.upstream.clone(),
         rules_dir: about.rules_dir.clone(),
         data_dir: about.data_dir.clone(),
+        work_dir: about.work_dir.clone(),
         rules: rules_view(&active),
         next_seq: admin.store.head().borrow().0,
         active_webhooks: active.webhooks.iter().filter(delivers).count(),

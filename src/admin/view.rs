@@ -29,6 +29,8 @@ pub struct StatusView {
     pub rules_dir: String,
     /// The data directory.
     pub data_dir: String,
+    /// Where the process runs: what relative paths, of these and in rules files, begin at.
+    pub work_dir: String,
     /// The rules in force.
     pub rules: RulesView,
     /// The sequence the next record of the events journal gets.

@@ -81,8 +81,10 @@ pub(super) fn find(admin: &Admin, which: &str) -> Result<Arc<Webhook>, ApiError>
         .ok_or_else(|| ApiError::NotFound(none_is(which, webhooks.iter().map(|webhook| webhook.name.as_str()))))
 }
 
-/// That no webhook has this NAME or id now, nor had it as far as the table of names goes back; `None` if one has.
-pub(super) async fn unknown(admin: &Admin, which: &str) -> Result<Option<String>, ApiError> {
+/// That no webhook has this NAME or id now, nor had it as far as the table of names goes back; `None` if one has, or none is
+/// asked for.
+pub(super) async fn unknown(admin: &Admin, which: Option<&str>) -> Result<Option<String>, ApiError> {
+    let Some(which) = which else { return Ok(None) };
     let (names, _) = admin.store.webhook_names().await?;
     let known = names.iter().any(|row| row.name == which || row.id.to_string() == which);
     Ok((!known).then(|| none_is(which, names.iter().map(|row| row.name.as_str()))))

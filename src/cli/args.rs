@@ -12,6 +12,7 @@ use super::case::Seqs;
 use super::delivery_args::{DeliveriesCommand, EraseArgs, LogArgs, RunsCommand};
 use super::help;
 use super::record::{parse_size, parse_time};
+use super::rotate::parse_keep;
 
 /// WooCommerce-style webhooks from any online shop.
 ///
@@ -71,7 +72,7 @@ pub(super) enum Command {
     },
     /// Erase what is stored about one customer or one order
     Erase(EraseArgs),
-    /// Look at webhooks, enable, disable, pause, resume or ping them
+    /// Look at webhooks, enable, disable, pause, resume or ping them, rotate their secrets
     Webhooks {
         #[command(subcommand)]
         command: WebhooksCommand,
@@ -287,6 +288,9 @@ pub(super) enum WebhooksCommand {
     Resume(NamedArgs),
     /// Send WooCommerce's ping now
     Ping(NamedArgs),
+    /// Give it a new secret; the old one signs beside it for a while
+    #[command(after_help = help::ROTATE)]
+    Rotate(RotateArgs),
 }
 
 #[derive(Args, Debug)]
@@ -308,6 +312,18 @@ pub(super) struct NamedArgs {
     /// Print JSON instead
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RotateArgs {
+    #[command(flatten)]
+    pub(super) named: NamedArgs,
+    /// How long the old secret signs beside the new one: 0 (no longer) to 7d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_keep)]
+    pub(super) keep: Duration,
+    /// Take the new secret from standard input, instead of making a random one
+    #[arg(long)]
+    pub(super) stdin: bool,
 }
 
 #[derive(Args, Debug)]

@@ -44,6 +44,11 @@ impl Api {
         })
     }
 
+    /// The running process, if there is one.
+    pub(super) async fn if_running(place: &Place) -> Result<Option<Self>, Failure> {
+        Self::socket(&place.data).await
+    }
+
     /// The running process, or else the store itself.
     pub(super) async fn running_or_here(place: &Place) -> Result<Self, Failure> {
         if let Some(api) = Self::socket(&place.data).await? {

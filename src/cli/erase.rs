@@ -8,7 +8,7 @@ use super::control::Api;
 use super::deliveries::confirmed;
 use super::delivery_args::EraseArgs;
 use super::failure::Failure;
-use super::output::{json_lines, pairs};
+use super::output::{count, json_lines, pairs};
 
 pub(super) async fn run(args: EraseArgs) -> Result<(), Failure> {
     let mut query = form_urlencoded::Serializer::new(String::new());
@@ -35,11 +35,12 @@ fn print(view: &ErasedView, json: bool) -> Result<(), Failure> {
         return Ok(json_lines([view])?);
     }
     let erased = &view.erased;
+    let count = |number: u64, word| count(usize::try_from(number).unwrap_or(usize::MAX), word);
     pairs(&[
-        (if view.dry_run { "would erase" } else { "erased" }, format!("{} events", erased.events)),
-        ("log", format!("{} records", erased.log_records)),
-        ("copied", format!("{} partitions", erased.partitions)),
-        ("known", format!("{} resources", erased.known)),
+        (if view.dry_run { "would erase" } else { "erased" }, count(erased.events, "event")),
+        ("log", count(erased.log_records, "record")),
+        ("copied", count(erased.partitions, "partition")),
+        ("known", count(erased.known, "resource")),
         ("keys", erased.aliases.to_string()),
         ("visitors", erased.sessions.to_string()),
         ("waiting matches", erased.pendings.to_string()),

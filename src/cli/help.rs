@@ -83,3 +83,14 @@ WAITING counts deliveries that were tried and are tried again, and those behind 
 yet looked at for the webhook, whether they are for it or not. What is owed to it of these, `deliveries list` tells:
 
   shopbell deliveries list --webhook erp --state held";
+
+pub(super) const ROTATE: &str = "\
+The new secret is written where the old one is: into the webhook's rules file, whose other lines stay as they are, or into the \
+secret file that it names. The old one moves to `secret_previous`, and until its time is over webhook-signature carries the \
+signatures of both; X-WC-Webhook-Signature has room for one and switches at once. A running process takes it without a restart. \
+A secret from the environment has to be changed there; the command says how.
+
+  shopbell webhooks rotate erp                 a random secret, shown once
+  shopbell webhooks rotate erp --keep 7d
+  shopbell webhooks rotate erp --keep 0        the old one is known to others: it ends now
+  pass show erp | shopbell webhooks rotate erp --stdin     the receiver has made it";

@@ -21,6 +21,7 @@ mod log;
 mod output;
 mod record;
 mod replay;
+mod rotate;
 mod ruleset;
 mod run;
 mod runs;

@@ -8,6 +8,7 @@ use super::args::{ListArgs, NamedArgs, WebhooksCommand};
 use super::control::{Api, segment};
 use super::failure::Failure;
 use super::output::{Tone, clean, json_lines, pairs, table};
+use super::rotate;
 
 pub(super) async fn run(command: WebhooksCommand) -> Result<(), Failure> {
     match command {
@@ -18,6 +19,7 @@ pub(super) async fn run(command: WebhooksCommand) -> Result<(), Failure> {
         WebhooksCommand::Pause(args) => act(args, "pause").await,
         WebhooksCommand::Resume(args) => act(args, "resume").await,
         WebhooksCommand::Ping(args) => ping(args).await,
+        WebhooksCommand::Rotate(args) => rotate::run(args).await,
     }
 }
 

@@ -13,7 +13,7 @@ use super::receivers::resolve_webhooks;
 /// How long a webhook whose table vanished keeps id, cursor and backlog.
 const RETIRED_KEPT: Duration = Duration::from_secs(7 * 86_400);
 /// Characters of a secret made for a webhook that has none (WooCommerce's number).
-const MADE_SECRET_LENGTH: usize = 50;
+pub(super) const MADE_SECRET_LENGTH: usize = 50;
 
 /// A ruleset in force; immutable, swapped as a whole.
 #[derive(Clone, Debug)]

@@ -221,7 +221,7 @@ pub(super) struct Prepared {
 }
 
 /// Compiles on a thread of its own with a large stack; a panic there is a fault of the set, not of the process.
-async fn compile_aside(files: Vec<SourceFile>) -> (Vec<SourceFile>, rules::Loaded) {
+pub(super) async fn compile_aside(files: Vec<SourceFile>) -> (Vec<SourceFile>, rules::Loaded) {
     let (done, result) = oneshot::channel();
     let compile = move || {
         let loaded = rules::load(&files);

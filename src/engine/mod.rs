@@ -19,6 +19,7 @@ mod pendings;
 mod receivers;
 mod recorder;
 mod reload;
+pub mod rotate;
 mod secrets;
 mod watch;
 

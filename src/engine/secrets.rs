@@ -7,7 +7,7 @@ use crate::model::Secret;
 use crate::rules::SecretSource;
 
 /// Bytes a secret file may have.
-const MAX_SECRET_BYTES: u64 = 64 * 1024;
+pub(super) const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// The secret, or what is wrong with its source, for people (never the secret itself).
 pub(super) fn resolve(source: &SecretSource) -> Result<Secret, String> {

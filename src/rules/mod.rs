@@ -32,7 +32,7 @@ pub use load::{Loaded, SourceFile, load};
 pub use matching::{Check, Checks, Failure, Found, Held, Matched, MatchedRule, NextPage, Shown, Side};
 pub use open_waits::OpenWaits;
 pub use replay::{Replay, Replayed, ReplayedEvent, answer_exchange};
-pub use rule::{AlertSource, OldSecretSource, Place, Ruleset, SecretSource, TlsSource, WebhookConfig};
+pub use rule::{AlertSource, OLD_SECRETS, OldSecretSource, Place, Ruleset, SecretSource, TlsSource, WebhookConfig};
 pub use sessions::SessionKeys;
 pub use summary::Summary;
 pub use view::{MemoryState, View};

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use crate::model::{Rate, Secret, Timestamp};
 
-use super::super::rule::{AlertSource, OldSecretSource, SecretSource, TlsSource};
+use super::super::rule::{AlertSource, OLD_SECRETS, OldSecretSource, SecretSource, TlsSource};
 use super::loader::{Keys, Loader};
 use super::tree::{Node, Table, Toml};
 use super::url;
 
-/// Secrets of before that may sign beside the new one.
-const OLD_SECRETS: usize = 3;
 /// Most attempts that `rate` may name.
 const RATE_COUNT: u32 = 100_000;
 /// What a PEM text begins with, wherever it stands.

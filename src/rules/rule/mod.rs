@@ -24,7 +24,7 @@ pub use flash::{Flash, FlashWanted};
 pub use graphql::{FieldPart, GraphqlOk, GraphqlRule};
 pub use stateful::{AccessConfig, Awaited, GetPart, Login, Once, RuleKind, SessionConfig, Stateful, Wait};
 pub use value::{KeySource, PayloadMode, SourcePath, ValueTree};
-pub use webhook::{AlertSource, KeyConfig, OldSecretSource, SecretSource, TlsSource, WebhookConfig};
+pub use webhook::{AlertSource, KeyConfig, OLD_SECRETS, OldSecretSource, SecretSource, TlsSource, WebhookConfig};
 
 /// A whole rules directory, compiled; immutable.
 #[derive(Debug)]

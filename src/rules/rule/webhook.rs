@@ -7,6 +7,9 @@ use crate::rules::expr::Expr;
 
 use super::Place;
 
+/// Secrets of before that may sign beside the new one.
+pub const OLD_SECRETS: usize = 3;
+
 /// A secret as a file gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {

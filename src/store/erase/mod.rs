@@ -135,9 +135,11 @@ pub(super) fn run(shared: &Shared, erase: &Erase, roll: Roll<'_>, stop: &AtomicB
     state::forget(&shared.state, &scrub, false)?;
     shared.state.sync()?;
     fs::remove_file(&path).and_then(|()| sync_directory(&shared.data)).map_err(|error| failing(&path, &error))?;
+    let count = |number: u64, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
     shared.log.note(format!(
-        "an erase is done: {} events and {} records of the log no longer tell of it",
-        erased.events, erased.log_records
+        "an erase is done: {} and {} of the log no longer tell of it",
+        count(erased.events, "event"),
+        count(erased.log_records, "record")
     ));
     Ok(erased)
 }

@@ -8,6 +8,7 @@ mod har; // recordings of browsers
 mod init;
 mod recording; // record, explain --live, case
 mod refused;
+mod rotate; // webhooks rotate
 mod running; // a process, and the commands that talk to it // what does not start, and what it says
 
 use std::fs;
