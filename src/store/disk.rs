@@ -1,4 +1,4 @@
-//! One ordered map of bytes on disk: the only file that says sled (=0.34.7).
+//! One ordered map of bytes on disk: the only file that calls sled (=0.34.7).
 //!
 //! What sled does not do by itself and this file does for it (each was measured, see the reference on dependencies):
 //! - an unfinished start-up snapshot (`snap.*.generating`) makes `open` fail: it is only a cache and is removed first;
@@ -12,12 +12,12 @@
 use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::StoreError;
+use super::hush::quietly;
 
 /// How often sled writes on its own, in milliseconds. Never `None`: that also switches off its garbage collection.
 const FLUSH_EVERY_MS: u64 = 500;
@@ -67,10 +67,8 @@ impl Disk {
         fs::create_dir_all(dir).map_err(|error| unavailable(dir, &error))?;
         remove_snapshots(dir, |name| name.ends_with(".generating")).map_err(|error| unavailable(dir, &error))?;
         let db = match open_locked(dir, cache) {
-            // A damaged snapshot is no loss either: sled makes it anew from the data file.
-            Err(StoreError::Corrupt { .. }) if remove_snapshots(dir, |_| true).is_ok_and(|count| count > 0) => {
-                open_locked(dir, cache)?
-            }
+            // A damaged snapshot or `conf` is no loss either: sled makes both anew.
+            Err(StoreError::Corrupt { .. }) if remove_derived(dir) => open_locked(dir, cache)?,
             other => other?,
         };
         let file = File::open(dir.join("db")).map_err(|error| unavailable(dir, &error))?;
@@ -134,14 +132,16 @@ pub(super) fn directory_bytes(dir: &Path) -> u64 {
 }
 
 fn caught<T>(dir: &Path, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
-    match catch_unwind(AssertUnwindSafe(call)) {
+    match quietly(call) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(sled::Error::Corruption { .. })) => Err(corrupt(dir, "the database says its file is damaged")),
+        // A `conf` of another version, or a damaged one. We only ever wrote one.
+        Ok(Err(sled::Error::Unsupported(text))) => Err(corrupt(dir, &text)),
         Ok(Err(sled::Error::Io(error))) if error.kind() == io::ErrorKind::InvalidData => {
             Err(corrupt(dir, &error.to_string()))
         }
         Ok(Err(error)) => Err(StoreError::Unavailable(format!("{}: {error}", dir.display()))),
-        Err(_panic) => Err(corrupt(dir, "the database gave up on its file (panic)")),
+        Err(panic) => Err(corrupt(dir, &format!("the database gave up on its file ({panic})"))),
     }
 }
 
@@ -165,6 +165,12 @@ fn open_locked(dir: &Path, cache: u64) -> Result<sled::Db, StoreError> {
             other => return other,
         }
     }
+}
+
+/// Removes what sled makes anew; says whether there was any.
+fn remove_derived(dir: &Path) -> bool {
+    let settings = fs::remove_file(dir.join("conf")).is_ok();
+    remove_snapshots(dir, |_| true).is_ok_and(|count| count > 0) || settings
 }
 
 /// Removes sled's start-up snapshots whose name fits; says how many.

@@ -47,7 +47,8 @@ fn layout(data: &Path) -> Result<(), StoreError> {
         Ok(text) if text.trim().parse::<u32>().is_ok_and(|version| version > LAYOUT) => Err(StoreError::Corrupt {
             place: path.display().to_string(),
             text: format!(
-                "its layout is {}, this shopbell knows {LAYOUT}: it was written by a newer version",
+                "its layout is {}, this shopbell knows {LAYOUT}: it was written by a newer version, start that one \
+                 (if the file was damaged, write {LAYOUT} into it)",
                 text.trim()
             ),
         }),
@@ -58,6 +59,11 @@ fn layout(data: &Path) -> Result<(), StoreError> {
         _ => write_durably(&path, format!("{LAYOUT}\n").as_bytes()).map_err(fault),
     }
 }
+
+/// What is told where the key is gone from a directory that was in use.
+pub(super) const MADE_ANEW: &str = "the file instance, the key that delivery ids are made with, was missing and is made anew: \
+    what is delivered from now on has other ids than before, and receivers may take what is sent again for something new; \
+    with the old file back from a backup and a restart they are the same again";
 
 /// The key delivery ids are made with; made (0600) where there is none. An unreadable one is set aside, with a note.
 pub(super) fn instance_key(data: &Path, clock: Clock, notes: &mut Vec<String>) -> Result<[u8; 32], StoreError> {

@@ -16,7 +16,7 @@ use super::record::{Encoded, Stored};
 use super::scan::{Found, Walk};
 use crate::clock::{Clock, Timestamp};
 
-pub(super) use closed::{Closed, Shelf};
+pub(super) use closed::{Closed, Shelf, take};
 
 /// Bytes of records one read gives at most (and at least one record).
 const READ_BYTES: usize = 16 << 20;

@@ -1,13 +1,12 @@
 //! What a journal knows to be absent, so that each loss is told once and retention is no loss.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::partition::{failing, write_durably};
+use super::checked::{self, Content};
+use super::partition::failing;
 
 /// Name of the file.
 const FILE: &str = "ledger.json";
@@ -23,16 +22,14 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Reads the file; an empty ledger if there is none that can be read.
-    pub(super) fn read(journal: &Path) -> Self {
-        let bytes = fs::read(journal.join(FILE)).ok();
-        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    /// Reads the file.
+    pub(super) fn read(journal: &Path) -> Content<Self> {
+        checked::read(&journal.join(FILE))
     }
 
     /// Writes the file, durably.
     pub(super) fn write(&self, journal: &Path) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(self).map_err(io::Error::from);
-        json.and_then(|json| write_durably(&journal.join(FILE), &json)).map_err(|error| failing(journal, &error))
+        checked::write(&journal.join(FILE), self).map_err(|error| failing(journal, &error))
     }
 
     /// Whether all of `first..=last` is known to be absent.
@@ -61,8 +58,8 @@ mod tests {
             assert_eq!(ledger.explains(first, last), explained, "{first} to {last}");
         }
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Ledger::read(dir.path()), Ledger::default());
+        assert_eq!(Ledger::read(dir.path()), Content::Missing);
         ledger.write(dir.path()).unwrap();
-        assert_eq!(Ledger::read(dir.path()), ledger);
+        assert_eq!(Ledger::read(dir.path()), Content::Whole(ledger));
     }
 }

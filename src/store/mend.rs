@@ -1,5 +1,5 @@
-//! Saving what can be saved of a damaged partition: its good records are copied into a new database under the same name,
-//! the damaged directory is set aside for people to look at.
+//! Saving what can be saved of a damaged partition: its whole records are copied into a new database under the same name,
+//! the damaged directory is set aside, as it was found, for people to look at.
 
 use std::fs;
 use std::io;
@@ -10,6 +10,7 @@ use super::disk::Disk;
 use super::journal::aside_name;
 use super::pack::Packer;
 use super::partition::{Sealed, directory_name, failing, sync_directory};
+use super::salvage::Image;
 use super::scan::survey;
 use crate::clock::Timestamp;
 
@@ -46,19 +47,17 @@ impl Mended {
     }
 }
 
-/// Copies the good records of the partition that begins at `first`, sets the damaged one aside and puts the copy in its place.
-pub(super) fn mend(journal: &Path, first: u64, now: Timestamp) -> Result<Mended, StoreError> {
+/// Copies the whole records from `first` to `last` of the partition that begins at `first`, sets the damaged one aside and
+/// puts the copy in its place. `image` was taken before sled had opened it.
+pub(super) fn mend(journal: &Path, first: u64, last: u64, image: &Image, now: Timestamp) -> Result<Mended, StoreError> {
     let dir = journal.join(directory_name(first));
     if !dir.is_dir() {
         return Ok(Mended { sealed: None, aside: None });
     }
     let copy = journal.join(format!("{}{UNFINISHED}", directory_name(first)));
-    remove(&copy).map_err(|error| failing(&copy, &error))?;
-    let sealed = match save(&dir, &copy, first, now) {
-        Ok(sealed) => sealed,
-        Err(StoreError::Corrupt { .. }) => None,
-        Err(other) => return Err(other),
-    };
+    // First of all: if there is no room for the copy, the next try finds no less.
+    image.restore(&dir).and_then(|()| remove(&copy)).map_err(|error| failing(&dir, &error))?;
+    let sealed = save(image, &copy, first, last, now)?;
     let aside = aside_name(&dir, now);
     let moved = fs::rename(&dir, &aside)
         .and_then(|()| if sealed.is_some() { fs::rename(&copy, &dir) } else { remove(&copy) })
@@ -67,25 +66,18 @@ pub(super) fn mend(journal: &Path, first: u64, now: Timestamp) -> Result<Mended,
     Ok(Mended { sealed, aside: Some(aside) })
 }
 
-fn save(dir: &Path, copy: &Path, first: u64, now: Timestamp) -> Result<Option<Sealed>, StoreError> {
-    let from = Disk::open(dir, CACHE)?;
+fn save(image: &Image, copy: &Path, first: u64, last: u64, now: Timestamp) -> Result<Option<Sealed>, StoreError> {
     let to = Disk::open(copy, CACHE)?;
-    let (mut packer, mut waiting, mut last) = (Packer::default(), 0, 0);
-    let found = survey(&from, first, |stored| {
+    let (mut packer, mut waiting) = (Packer::default(), 0);
+    for stored in image.records(first, last).into_values() {
         let place = stored.place;
-        last = place.seq;
         packer.add(&stored.into_encoded(), place);
         waiting += 1;
         // An entry stays together.
-        if waiting < BATCH || place.left > 0 {
-            return Ok(());
+        if waiting >= BATCH && place.left == 0 {
+            waiting = 0;
+            to.apply(std::mem::take(&mut packer).finish())?;
         }
-        waiting = 0;
-        to.apply(std::mem::take(&mut packer).finish())
-    });
-    // A panic or an error of a damaged file ends the walk early: what was copied until then is kept.
-    if let Err(StoreError::Unavailable(text)) = found {
-        return Err(StoreError::Unavailable(text));
     }
     to.apply(packer.finish())?;
     to.sync()?;
@@ -94,7 +86,7 @@ fn save(dir: &Path, copy: &Path, first: u64, now: Timestamp) -> Result<Option<Se
         return Ok(None);
     }
     let checksum = kept.hasher.finalize();
-    let sealed = Sealed { first, last, count: kept.count, checksum, at: now, holes: kept.holes };
+    let sealed = Sealed { first, last: kept.last_any, count: kept.count, checksum, at: now, holes: kept.holes };
     sealed.write(copy)?;
     Ok(Some(sealed))
 }

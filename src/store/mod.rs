@@ -1,6 +1,7 @@
 //! The only room on disk: two journals and the state, with their recovery, retention and limits.
 
 mod changes;
+mod checked;
 mod checkpoint;
 mod compact;
 mod counters;
@@ -8,6 +9,7 @@ mod disk;
 mod erase;
 mod files;
 mod handle;
+mod hush;
 mod index;
 mod journal;
 mod keeper;
@@ -27,6 +29,7 @@ mod recovery;
 mod retention;
 mod ring;
 mod rows;
+mod salvage;
 mod scan;
 mod shared;
 mod shelve;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use super::checked;
 use super::disk::{Batch, Disk};
 use super::pack::Packer;
 use super::record::{Encoded, Place};
@@ -64,15 +65,14 @@ impl Sealed {
         at >= found
     }
 
-    /// Reads `sealed.json`; `None` if there is none that can be read.
+    /// Reads `sealed.json`; `None` if there is none that is whole.
     pub(super) fn read(dir: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(dir.join(SEALED)).ok()?).ok()
+        checked::read(&dir.join(SEALED)).whole()
     }
 
     /// Writes `sealed.json`, durably.
     pub(super) fn write(&self, dir: &Path) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(self).map_err(io::Error::from);
-        json.and_then(|json| write_durably(&dir.join(SEALED), &json)).map_err(|error| failing(dir, &error))
+        checked::write(&dir.join(SEALED), self).map_err(|error| failing(dir, &error))
     }
 }
 

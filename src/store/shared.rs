@@ -71,6 +71,9 @@ impl Shared {
             notes
                 .push("the data directory was in use before, but nothing in it can be read: it begins anew".to_owned());
         }
+        if !used && (!blank || events.next() > 1 || log.next() > 1) {
+            notes.push(files::MADE_ANEW.to_owned());
+        }
         if blank && !damaged && (events.next() > 1 || log.next() > 1) {
             notes.push(recovery::BUILT_ANEW.to_owned());
         }

@@ -4,11 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use super::StoreError;
-use super::journal::{Closed, Journal, Shelf, aside_name, rewrite};
+use super::checked::Content;
+use super::journal::{Closed, Journal, Shelf, rewrite, take};
 use super::ledger::Ledger;
 use super::mend::{self, UNFINISHED};
 use super::partition::{Active, Sealed, directory_name, failing, parse_directory_name, sync_directory};
-use super::scan::survey;
+use super::salvage::Image;
+use super::scan::{Survey, survey};
 use crate::clock::Clock;
 
 /// Sequences left out where the end of a journal was lost: none that a receiver or a cursor has seen is used again.
@@ -27,11 +29,12 @@ pub(super) fn open(
 ) -> Result<Journal, StoreError> {
     fs::create_dir_all(dir).map_err(|error| failing(dir, &error))?;
     let mut opening = Opening { name, dir, applied, clock, notes, shelf: Shelf::default() };
-    opening.shelf.ledger = Ledger::read(dir);
+    opening.read_ledger()?;
     let mut firsts = opening.directories()?;
     let last = firsts.pop();
-    for first in firsts {
-        opening.shelve(first)?;
+    let ends = firsts.iter().skip(1).copied().chain(last);
+    for (first, next) in firsts.iter().zip(ends) {
+        opening.shelve(*first, next)?;
     }
     let active = match last {
         Some(last) => opening.last(last)?,
@@ -52,6 +55,26 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
+    /// Reads what is known to be absent. Where that is lost, what there is counts as all that was kept: nothing is removed for
+    /// a number that may be wrong.
+    fn read_ledger(&mut self) -> Result<(), StoreError> {
+        self.shelf.ledger = match Ledger::read(self.dir) {
+            Content::Whole(ledger) => ledger,
+            Content::Missing => Ledger::default(),
+            Content::Damaged => {
+                self.notes.push(format!(
+                    "the ledger.json of the {} journal was damaged and is made anew: what retention removed, or was lost \
+                     before, may now be told as missing",
+                    self.name
+                ));
+                let ledger = Ledger::default();
+                ledger.write(self.dir)?;
+                ledger
+            }
+        };
+        Ok(())
+    }
+
     /// First sequences of the partitions there are; finishes what a crash interrupted.
     fn directories(&mut self) -> Result<Vec<u64>, StoreError> {
         let fault = |error| failing(self.dir, &error);
@@ -59,6 +82,9 @@ impl Opening<'_> {
         for entry in fs::read_dir(self.dir).map_err(fault)? {
             let path = entry.map_err(fault)?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if !path.is_dir() {
+                continue;
+            }
             if name.ends_with(UNFINISHED) || name.ends_with(rewrite::UNFINISHED) {
                 fs::remove_dir_all(&path).map_err(fault)?;
             } else if let Some(first) = name.strip_suffix(rewrite::FINISHED).and_then(parse_directory_name) {
@@ -84,12 +110,12 @@ impl Opening<'_> {
         Ok(firsts)
     }
 
-    /// Takes in a partition that is not written any more.
-    fn shelve(&mut self, first: u64) -> Result<(), StoreError> {
+    /// Takes in a partition that is not written any more; the one after it begins at `next`.
+    fn shelve(&mut self, first: u64, next: u64) -> Result<(), StoreError> {
         let dir = self.dir.join(directory_name(first));
         let sealed = match Sealed::read(&dir).filter(|sealed| sealed.first == first && sealed.last >= first) {
             Some(sealed) => Some(sealed),
-            None => self.seal(first)?,
+            None => self.seal(first, next)?,
         };
         if let Some(sealed) = sealed {
             self.shelf.closed.insert(first, Closed::new(&dir, sealed, false));
@@ -97,30 +123,45 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Seals a partition whose seal is missing, with what stands in it.
-    fn seal(&mut self, first: u64) -> Result<Option<Sealed>, StoreError> {
+    /// Seals a partition whose seal is missing or damaged, with what stands in it.
+    fn seal(&mut self, first: u64, next: u64) -> Result<Option<Sealed>, StoreError> {
         let now = self.clock.now();
         let dir = self.dir.join(directory_name(first));
+        let image = take(&dir)?;
         let found = super::disk::Disk::open(&dir, CACHE).and_then(|disk| survey(&disk, first, |_| Ok(())));
         match found {
-            Ok(found) if found.holes.is_empty() && found.count > 0 && found.last_any < first + found.count => {
-                let checksum = found.hasher.finalize();
-                let last = found.last_any;
-                let sealed = Sealed { first, last, count: found.count, checksum, at: now, holes: Vec::new() };
+            Ok(found) if self.is_dense(first, next, &found) => {
+                let (last, count) = (found.last_any, found.count);
+                let sealed = Sealed { first, last, count, checksum: found.hasher.finalize(), at: now, holes: Vec::new() };
                 sealed.write(&dir)?;
+                self.notes.push(format!(
+                    "the partition of the {} journal that begins at record {first} had no sealed.json, or a damaged one: \
+                     it was made anew; the {count} records up to {last} are whole",
+                    self.name
+                ));
                 Ok(Some(sealed))
             }
-            Ok(_) | Err(StoreError::Corrupt { .. }) => self.mend(first),
+            Ok(_) | Err(StoreError::Corrupt { .. }) => self.mend(first, &image),
             Err(other) => Err(other),
         }
     }
 
-    fn mend(&mut self, first: u64) -> Result<Option<Sealed>, StoreError> {
-        let mended = mend::mend(self.dir, first, self.clock.now())?;
-        let saved = mended.sealed.as_ref().map_or(0, |sealed| sealed.count);
+    /// Whether nothing is missing from `first` to the end, and up to `next` nothing that is not known to be.
+    fn is_dense(&self, first: u64, next: u64, found: &Survey) -> bool {
+        let end = found.last_any + 1;
+        let dense = found.holes.is_empty() && found.count > 0 && end <= first + found.count;
+        dense && (end >= next || self.shelf.ledger.explains(end, next - 1))
+    }
+
+    fn mend(&mut self, first: u64, image: &Image) -> Result<Option<Sealed>, StoreError> {
+        let mended = mend::mend(self.dir, first, u64::MAX, image, self.clock.now())?;
+        let (saved, lost) = mended.sealed.as_ref().map_or((0, 0), |sealed| {
+            (sealed.count, sealed.last + 1 - sealed.first - sealed.count)
+        });
         let aside = mended.aside.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let lost = if lost > 0 { format!(", {lost} between them are lost") } else { String::new() };
         self.notes.push(format!(
-            "the partition of the {} journal that begins at record {first} was damaged: {saved} records were saved; \
+            "the partition of the {} journal that begins at record {first} was damaged: {saved} records were saved{lost}; \
              the damaged files are in {aside}",
             self.name
         ));
@@ -130,19 +171,19 @@ impl Opening<'_> {
     /// Opens the newest partition to go on writing; where it is closed or damaged, a new one is begun.
     fn last(&mut self, first: u64) -> Result<Active, StoreError> {
         let dir = self.dir.join(directory_name(first));
+        let image = take(&dir)?;
         let (mut active, found) = match Active::open(self.dir, first, self.clock.now()) {
             Ok(opened) => opened,
             Err(StoreError::Corrupt { .. }) => {
-                let saved = self.mend(first)?;
-                self.take_mended(saved);
-                return self.begin(first + JUMP);
+                let last = self.take_mended(first, &image)?;
+                return self.begin(last.max(first) + JUMP);
             }
             Err(other) => return Err(other),
         };
         let end = active.next;
         if Sealed::read(&dir).is_some_and(|sealed| sealed.fits(&found)) {
             drop(active);
-            self.shelve(first)?;
+            self.shelve(first, end)?;
             return self.begin(end);
         }
         active.unseal(self.dir);
@@ -154,9 +195,8 @@ impl Opening<'_> {
         }
         if !found.holes.is_empty() {
             drop((active, found.hasher));
-            let saved = self.mend(first)?;
-            self.take_mended(saved);
-            return self.begin(found.last_any + 1);
+            let last = self.take_mended(first, &image)?;
+            return self.begin(last.max(found.last_any) + 1);
         }
         if found.last_any >= end {
             self.notes.push(format!(
@@ -168,24 +208,19 @@ impl Opening<'_> {
         if end > self.applied {
             return Ok(active);
         }
-        // Acknowledged records are gone. The sequence goes on behind them, in a partition of its own.
-        if active.is_empty() {
-            drop(active);
-            let aside = aside_name(&dir, self.clock.now());
-            fs::rename(&dir, &aside).map_err(|error| failing(&dir, &error))?;
-        } else {
-            let sealed = active.seal(self.clock.now())?;
-            drop(active);
-            self.shelf.closed.insert(first, Closed::new(&dir, sealed, true));
-        }
+        // Acknowledged records are gone, and may still stand behind what the engine could read. The sequence goes on behind
+        // them, in a partition of its own.
+        drop((active, found.hasher));
+        self.take_mended(first, &image)?;
         self.begin(end)
     }
 
-    fn take_mended(&mut self, sealed: Option<Sealed>) {
-        if let Some(sealed) = sealed {
-            let dir = self.dir.join(directory_name(sealed.first));
-            self.shelf.closed.insert(sealed.first, Closed::new(&dir, sealed, true));
-        }
+    /// Mends the newest partition, which is closed with that. Gives the last sequence that was saved, or 0.
+    fn take_mended(&mut self, first: u64, image: &Image) -> Result<u64, StoreError> {
+        let Some(sealed) = self.mend(first, image)? else { return Ok(0) };
+        let (dir, last) = (self.dir.join(directory_name(first)), sealed.last);
+        self.shelf.closed.insert(first, Closed::new(&dir, sealed, true));
+        Ok(last)
     }
 
     /// Begins a partition behind all that is known, at `least` or later.
@@ -273,7 +308,8 @@ mod tests {
         // The seal was not written yet.
         fs::remove_file(part(1).join("sealed.json")).unwrap();
         let (journal, notes) = opened(dir.path(), 2);
-        assert_eq!((journal.next(), notes), (3, Vec::new()));
+        assert_eq!((journal.next(), notes.len()), (3, 1));
+        assert!(notes[0].contains("sealed.json") && notes[0].contains("the 1 records up to 1 are whole"), "{notes:?}");
         drop(journal);
         // The seal was written, the next partition not begun.
         fs::remove_dir_all(part(2)).unwrap();
@@ -305,6 +341,7 @@ mod tests {
         // A full disk may leave what could not be begun, while the one before goes on.
         drop(Active::create(dir.path(), 3, Timestamp::from_millis(0)).unwrap());
         let (journal, notes) = opened(dir.path(), 5);
-        assert_eq!((journal.next(), journal.firsts(), notes), (6, vec![1, 6], Vec::new()));
+        assert_eq!((journal.next(), journal.firsts()), (6, vec![1, 6]));
+        assert!(notes.len() == 1 && notes[0].contains("the 5 records up to 5 are whole"), "{notes:?}");
     }
 }

@@ -10,6 +10,7 @@ use super::super::disk::{Disk, directory_bytes};
 use super::super::ledger::Ledger;
 use super::super::mend;
 use super::super::partition::{Sealed, directory_name, failing};
+use super::super::salvage::Image;
 use super::super::scan::survey;
 use super::{Journal, lock};
 
@@ -72,6 +73,7 @@ impl Journal {
         // Dropped after the lock below.
         let _comparing = Comparing(self);
         let dir = self.dir.join(directory_name(sealed.first));
+        let image = take(&dir)?;
         let fits = open(&dir).and_then(|disk| Ok(sealed.fits(&survey(&disk, sealed.first, |_| Ok(()))?)));
         let mut shelf = lock(&self.shelf);
         match fits {
@@ -82,11 +84,10 @@ impl Journal {
                 }
             }
             Ok(false) | Err(StoreError::Corrupt { .. }) => {
-                // Whoever reads another keeps it open: to open it again would cost as much as this does.
-                let open = shelf.open.clone();
-                let mended = self.open_closed(&mut shelf, sealed.first);
-                shelf.open = open;
-                mended?;
+                // Retention may have removed it meanwhile.
+                if shelf.closed.contains_key(&sealed.first) {
+                    self.mend(&mut shelf, &sealed, &image)?;
+                }
             }
             Err(error) => return Err(error),
         }
@@ -145,6 +146,7 @@ impl Journal {
         let dir = self.dir.join(directory_name(first));
         // Before it is opened: the engine makes a short file longer again.
         let untouched = closed.verified && data_bytes(&dir) >= closed.data_bytes;
+        let image = if untouched { None } else { Some(take(&dir)?) };
         let fits = open(&dir).and_then(|disk| {
             let whole = untouched || closed.sealed.fits(&survey(&disk, first, |_| Ok(()))?);
             Ok(whole.then_some(disk))
@@ -157,18 +159,21 @@ impl Journal {
                 }
                 disk
             }
-            Ok(None) | Err(StoreError::Corrupt { .. }) => match self.mend(shelf, &closed.sealed)? {
-                Some(disk) => disk,
-                None => return Ok(None),
-            },
+            Ok(None) | Err(StoreError::Corrupt { .. }) => {
+                let image = image.map_or_else(|| take(&dir), Ok)?;
+                match self.mend(shelf, &closed.sealed, &image)? {
+                    Some(disk) => disk,
+                    None => return Ok(None),
+                }
+            }
             Err(error) => return Err(error),
         };
         shelf.put_open(first, disk.clone());
         Ok(Some(disk))
     }
 
-    fn mend(&self, shelf: &mut Shelf, sealed: &Sealed) -> Result<Option<Disk>, StoreError> {
-        let mended = mend::mend(&self.dir, sealed.first, self.clock.now())?;
+    fn mend(&self, shelf: &mut Shelf, sealed: &Sealed, image: &Image) -> Result<Option<Disk>, StoreError> {
+        let mended = mend::mend(&self.dir, sealed.first, sealed.last, image, self.clock.now())?;
         self.note(mended.text(self.name, sealed));
         let Some(new) = mended.sealed else {
             shelf.closed.remove(&sealed.first);
@@ -199,6 +204,11 @@ impl Drop for Comparing<'_> {
 
 fn open(dir: &Path) -> Result<Disk, StoreError> {
     if dir.is_dir() { Disk::open(dir, CLOSED_CACHE) } else { Err(gone(dir)) }
+}
+
+/// What stands in the files before the engine sees them.
+pub(in crate::store) fn take(dir: &Path) -> Result<Image, StoreError> {
+    Image::take(dir).map_err(|error| failing(dir, &error))
 }
 
 fn data_bytes(dir: &Path) -> u64 {

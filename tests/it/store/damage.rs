@@ -105,7 +105,7 @@ async fn a_cut_or_lost_file_is_told_and_the_sequence_goes_on_behind_it() {
         }
         let (store, recovery) = open_with(dir.path(), Options::default());
         assert!(
-            recovery.notes.len() == 1 && recovery.notes[0].contains("lost its end"),
+            recovery.notes.last().is_some_and(|note| note.contains("lost its end")),
             "{cut:?}: {:?}",
             recovery.notes
         );
@@ -227,8 +227,8 @@ async fn a_damaged_state_is_built_anew() {
         damage(&dir.path().join("state"));
         let (store, recovery) = open_with(dir.path(), Options::default());
         let told = recovery.notes.iter().any(|note| note.contains("built anew"));
-        // Cut short, it may be a whole older state: that is brought forward without a word.
-        assert!(told || name == "cut", "{name}: {:?}", recovery.notes);
+        // Cut short, it may be a whole older state: that is brought forward without a word. Settings are made again.
+        assert!(told || name == "cut" || name == "settings", "{name}: {:?}", recovery.notes);
         let state = store.webhook_state(webhook).await.unwrap();
         assert_eq!((state.cursor, state.waiting), (Seq(4), vec![(Seq(2), waiting.clone())]), "{name}");
         assert_eq!(state.deferred, [(Seq(3), group.clone())], "{name}");
