@@ -190,7 +190,11 @@ pub fn missing_secrets(ruleset: &Ruleset) -> Vec<Diagnostic> {
 /// The admin router over a store that no process owns: what the CLI asks where nothing runs.
 pub async fn offline(data: &Path, rules: &Path) -> Result<axum::Router, AppError> {
     let clock = Clock::System;
-    let (store, _recovery) = open_store(data.to_owned(), store::Options::keep_all(), clock).await?;
+    let (store, recovery) = open_store(data.to_owned(), store::Options::keep_all(), clock).await?;
+    if !recovery.notes.is_empty() {
+        // What is mended now is not found again by the next start: it is told here or never.
+        note(&store, clock, &recovery.notes, None).await?;
+    }
     let rules = Rules::offline(rules, data, store.clone(), clock).await?;
     let metrics = metrics::registry(&EngineCounters::default(), None, &store, None);
     let about = Arc::default();
@@ -213,9 +217,13 @@ async fn open_store(
 }
 
 async fn note_start(store: &Store, clock: Clock, recovered: &[String]) -> Result<(), StoreError> {
-    let started = format!("shopbell {} started", env!("CARGO_PKG_VERSION"));
-    let texts = std::iter::once((NoticeKind::Process, started))
-        .chain(recovered.iter().map(|note| (NoticeKind::Store, note.clone())));
+    note(store, clock, recovered, Some(format!("shopbell {} started", env!("CARGO_PKG_VERSION")))).await
+}
+
+/// Tells what recovery found, in the log and in our own output.
+async fn note(store: &Store, clock: Clock, recovered: &[String], first: Option<String>) -> Result<(), StoreError> {
+    let first = first.map(|text| (NoticeKind::Process, text)).into_iter();
+    let texts = first.chain(recovered.iter().map(|note| (NoticeKind::Store, note.clone())));
     for note in recovered {
         tracing::warn!("{note}");
     }

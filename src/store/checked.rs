@@ -56,19 +56,19 @@ pub(super) fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
 }
 
 fn sum(fields: &Map<String, Value>) -> Value {
-    let text = fields.iter().map(|(name, value)| format!("{name}:{value}\n")).collect::<String>();
-    crc32fast::hash(text.as_bytes()).into()
+    crc32fast::hash(&serde_json::to_vec(fields).unwrap_or_default()).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    type Pairs = std::collections::BTreeMap<String, u64>;
+
     #[test]
     fn a_changed_digit_is_damage() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("small");
-        type Pairs = std::collections::BTreeMap<String, u64>;
         assert_eq!(read::<Pairs>(&path), Content::Missing);
         let value = Pairs::from([("count".to_owned(), 57), ("last".to_owned(), 90)]);
         write(&path, &value).unwrap();

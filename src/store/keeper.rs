@@ -55,6 +55,12 @@ pub(super) fn run(shared: &Shared, queue: &WeakSender<Request>, stop: &AtomicBoo
             unverified.pop();
             continue;
         }
+        // Those closed since; what fails, for want of room, is tried again.
+        for journal in [&shared.events, &shared.log] {
+            if let Err(error) = journal.verify_next() {
+                tracing::debug!(%error, journal = journal.name, "a partition that was closed could not be opened");
+            }
+        }
         if let Err(error) = index::build_next(shared) {
             tracing::warn!(%error, "an index of the log could not be made; it is tried again");
         }

@@ -132,7 +132,8 @@ impl Opening<'_> {
         match found {
             Ok(found) if self.is_dense(first, next, &found) => {
                 let (last, count) = (found.last_any, found.count);
-                let sealed = Sealed { first, last, count, checksum: found.hasher.finalize(), at: now, holes: Vec::new() };
+                let sealed =
+                    Sealed { first, last, count, checksum: found.hasher.finalize(), at: now, holes: Vec::new() };
                 sealed.write(&dir)?;
                 self.notes.push(format!(
                     "the partition of the {} journal that begins at record {first} had no sealed.json, or a damaged one: \
@@ -155,9 +156,10 @@ impl Opening<'_> {
 
     fn mend(&mut self, first: u64, image: &Image) -> Result<Option<Sealed>, StoreError> {
         let mended = mend::mend(self.dir, first, u64::MAX, image, self.clock.now())?;
-        let (saved, lost) = mended.sealed.as_ref().map_or((0, 0), |sealed| {
-            (sealed.count, sealed.last + 1 - sealed.first - sealed.count)
-        });
+        let (saved, lost) = mended
+            .sealed
+            .as_ref()
+            .map_or((0, 0), |sealed| (sealed.count, sealed.last + 1 - sealed.first - sealed.count));
         let aside = mended.aside.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         let lost = if lost > 0 { format!(", {lost} between them are lost") } else { String::new() };
         self.notes.push(format!(
@@ -328,6 +330,26 @@ mod tests {
         let (journal, notes) = opened(dir.path(), 2);
         assert_eq!((journal.next(), journal.firsts(), notes), (3, vec![1, 2], Vec::new()));
         assert_eq!(append(&journal, 0), 3);
+    }
+
+    #[test]
+    fn a_damaged_ledger_removes_nothing_and_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = opened(dir.path(), 0);
+        for _ in 0..3 {
+            append(&journal, 0);
+            journal.roll().unwrap();
+        }
+        drop(journal);
+        Ledger { kept_from: 1, gaps: Vec::new() }.write(dir.path()).unwrap();
+        let path = dir.path().join("ledger.json");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("kept_from\":1", "kept_from\":9")).unwrap();
+        let (journal, notes) = opened(dir.path(), 3);
+        assert_eq!(journal.firsts(), [1, 2, 3, 4]);
+        assert!(notes.len() == 1 && notes[0].contains("ledger.json"), "{notes:?}");
+        drop(journal);
+        assert_eq!(opened(dir.path(), 3).1, Vec::<String>::new());
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub(in crate::store) struct Closed {
     pub(in crate::store) bytes: u64,
     /// Whether this process has compared it with `sealed.json`.
     pub(in crate::store) verified: bool,
+    /// Whether this process has opened it since it was closed. The first time, the engine writes a snapshot; from then on it
+    /// can be read on a full disk, too.
+    opened: bool,
     /// Length of its data file when it was last looked at: a shorter one has lost something since.
     data_bytes: u64,
 }
@@ -48,7 +51,12 @@ pub(in crate::store) struct Closed {
 impl Closed {
     /// The closed partition in `dir`.
     pub(in crate::store) fn new(dir: &Path, sealed: Sealed, verified: bool) -> Self {
-        Self { sealed, bytes: directory_bytes(dir), verified, data_bytes: data_bytes(dir) }
+        Self { sealed, bytes: directory_bytes(dir), verified, opened: false, data_bytes: data_bytes(dir) }
+    }
+
+    /// It was opened, and holds what was sealed.
+    fn is_good(&mut self, dir: &Path) {
+        (self.verified, self.opened, self.data_bytes) = (true, true, data_bytes(dir));
     }
 }
 
@@ -62,28 +70,29 @@ impl Shelf {
 }
 
 impl Journal {
-    /// Compares one closed partition that was not yet looked at with its seal. `false` when all have been. Only who reads
-    /// that very partition waits for it.
+    /// Opens one closed partition that was not opened since it was closed, and compares it with its seal if this process has
+    /// not. `false` when all have been. Only who reads that very partition waits for it.
     pub(in crate::store) fn verify_next(&self) -> Result<bool, StoreError> {
         let mut shelf = lock(&self.shelf);
-        let due = shelf.closed.values().rev().find(|closed| !closed.verified).map(|closed| closed.sealed.clone());
-        let Some(sealed) = due else { return Ok(false) };
+        let due = shelf.closed.values().rev().find(|closed| !closed.verified || !closed.opened);
+        let Some(Closed { sealed, verified, data_bytes: had, .. }) = due.cloned() else { return Ok(false) };
         shelf.comparing = Some(sealed.first);
         drop(shelf);
         // Dropped after the lock below.
         let _comparing = Comparing(self);
         let dir = self.dir.join(directory_name(sealed.first));
-        let image = take(&dir)?;
-        let fits = open(&dir).and_then(|disk| Ok(sealed.fits(&survey(&disk, sealed.first, |_| Ok(()))?)));
+        let verified = verified && data_bytes(&dir) >= had;
+        let image = if verified { None } else { Some(take(&dir)?) };
+        let fits = open(&dir).and_then(|disk| Ok(verified || sealed.fits(&survey(&disk, sealed.first, |_| Ok(()))?)));
         let mut shelf = lock(&self.shelf);
         match fits {
             Ok(true) => {
                 if let Some(closed) = shelf.closed.get_mut(&sealed.first) {
-                    closed.verified = true;
-                    closed.data_bytes = data_bytes(&dir);
+                    closed.is_good(&dir);
                 }
             }
             Ok(false) | Err(StoreError::Corrupt { .. }) => {
+                let image = image.map_or_else(|| take(&dir), Ok)?;
                 // Retention may have removed it meanwhile.
                 if shelf.closed.contains_key(&sealed.first) {
                     self.mend(&mut shelf, &sealed, &image)?;
@@ -154,8 +163,7 @@ impl Journal {
         let disk = match fits {
             Ok(Some(disk)) => {
                 if let Some(closed) = shelf.closed.get_mut(&first) {
-                    closed.verified = true;
-                    closed.data_bytes = data_bytes(&dir);
+                    closed.is_good(&dir);
                 }
                 disk
             }
@@ -203,7 +211,15 @@ impl Drop for Comparing<'_> {
 }
 
 fn open(dir: &Path) -> Result<Disk, StoreError> {
-    if dir.is_dir() { Disk::open(dir, CLOSED_CACHE) } else { Err(gone(dir)) }
+    if !dir.is_dir() {
+        return Err(gone(dir));
+    }
+    Disk::open(dir, CLOSED_CACHE).map_err(|error| match error {
+        StoreError::Unavailable(text) => StoreError::Unavailable(format!(
+            "{text} (a closed partition that is read for the first time takes a little room; others can be read)"
+        )),
+        other => other,
+    })
 }
 
 /// What stands in the files before the engine sees them.

@@ -242,6 +242,50 @@ async fn a_damaged_state_is_built_anew() {
     }
 }
 
+#[tokio::test]
+async fn a_lost_instance_key_or_seal_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, recovery) = open_with(dir.path(), tiny());
+    assert_eq!(recovery.notes, Vec::<String>::new(), "in a new directory it is no loss");
+    fill(&store, 1, 4).await;
+    let (key, all) = (store.instance_key(), ids(&store).await);
+    drop(store);
+    fs::remove_file(dir.path().join("instance")).unwrap();
+    let seal = partitions(dir.path(), "events")[1].join("sealed.json");
+    let text = fs::read_to_string(&seal).unwrap();
+    fs::write(&seal, text.replace("\"count\":", "\"count\":1")).unwrap();
+    let (store, recovery) = open_with(dir.path(), Options::default());
+    let told = |part: &str| recovery.notes.iter().filter(|note| note.contains(part)).count();
+    assert_eq!((recovery.notes.len(), told("the file instance"), told("sealed.json")), (2, 1, 1), "{recovery:?}");
+    assert!(store.instance_key() != key);
+    assert_eq!(ids(&store).await, all);
+    assert!(set_aside(dir.path(), "journal/events").is_empty(), "a wrong seal is no wrong partition");
+    drop(store);
+    open(dir.path());
+}
+
+/// What stands in the file is made good where sled gives up, and the damaged file stays as it was found.
+#[tokio::test]
+async fn flipped_bytes_cost_the_records_they_hit() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store, 1, 21).await;
+    drop(store);
+    let (store, _) = open_with(dir.path(), tiny());
+    fill(&store, 21, 23).await;
+    let all = ids(&store).await;
+    drop(store);
+    let db = partitions(dir.path(), "events")[0].join("db");
+    flip(&db, &format!("{:01000}", 10)[900..]);
+    let damaged = fs::read(&db).unwrap();
+    let (store, _) = open_with(dir.path(), Options::default());
+    let found = ids(&store).await;
+    let lost: Vec<_> = all.iter().filter(|id| !found.contains(id)).collect();
+    assert_eq!(lost, ["10"]);
+    let aside = set_aside(dir.path(), "journal/events").remove(0);
+    assert!(fs::read(aside.join("db")).unwrap() == damaged);
+}
+
 #[test]
 fn a_directory_has_one_owner_and_must_be_usable() {
     let dir = tempfile::tempdir().unwrap();

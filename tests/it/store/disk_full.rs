@@ -10,7 +10,7 @@ use shopbell::model::record::EventEntry;
 use shopbell::store::{LogQuery, Options, Store, StoreError};
 use tokio::time::Instant;
 
-use super::support::{all_events, cursor, event, ids, notice, open_with, remember, title};
+use super::support::{all_events, cursor, event, ids, notice, open_with, partitions, remember, title};
 
 /// Size of the file system, in MiB.
 const SIZE: &str = "16";
@@ -202,4 +202,32 @@ async fn a_quiet_store_can_be_read_again_when_there_is_room_again() {
         assert!(freed.elapsed() < Duration::from_secs(20), "no write is needed for reading: {error}");
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn closed_partitions_can_be_read_while_the_disk_is_full() {
+    let Some(small) = Small::mount() else {
+        eprintln!("skipped: this process may not mount a file system");
+        return;
+    };
+    let data = small.path().join("data");
+    let options = Options { partition_bytes: 1, ..Options::default() };
+    let (store, _) = open_with(&data, options);
+    for id in 1..=2 {
+        assert_eq!(put_all(&store, id).await, (true, true));
+    }
+    let lines = || store.search(LogQuery { text: Some("a result".to_owned()), ..LogQuery::default() });
+    // Nobody has read them: in the background each is opened once, which leaves what a later opening needs.
+    let is_snapshot = |file: fs::DirEntry| file.file_name().to_str().unwrap().starts_with("snap.");
+    let opened = |journal: &str| {
+        let parts = partitions(&data, journal);
+        parts[..parts.len() - 1].iter().all(|part| fs::read_dir(part).unwrap().flatten().any(is_snapshot))
+    };
+    let begun = Instant::now();
+    while !opened("events") || !opened("log") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "they are opened within seconds");
+        tokio::task::yield_now().await;
+    }
+    fill(&small.path().join("ballast"));
+    assert_eq!(lines().await.unwrap().len(), 2);
 }
