@@ -199,9 +199,9 @@ impl Loader {
 
     pub(super) async fn refused(&self, told: &[Diagnostic], consequence: &str) {
         self.counters.reloads_refused.inc();
-        let faults = || told.iter().filter(|fault| fault.severity == Severity::Error);
-        let first = faults().next().map(ToString::to_string).unwrap_or_default();
-        let (count, plural) = (faults().count(), if faults().count() == 1 { "" } else { "s" });
+        let faults: Vec<_> = told.iter().filter(|fault| fault.severity == Severity::Error).collect();
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        let (count, plural) = (faults.len(), if faults.len() == 1 { "" } else { "s" });
         let text = format!("the rules directory has {count} fault{plural}, {consequence}; the first: {first}");
         tracing::error!(faults = count, first, "the rules directory did not take effect, {consequence}");
         let notice = LogEntry::Notice(Notice::new(self.clock.now(), NoticeKind::Reload, text));

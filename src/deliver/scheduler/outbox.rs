@@ -77,10 +77,7 @@ impl Batch {
 impl Scheduler {
     /// Begins a commit of everything that came, unless one is under way, or more will come soon that can go with it.
     pub(super) fn commit_if_due(&mut self) {
-        if !self.commit.is_empty() {
-            return;
-        }
-        let more_to_come = !self.flights.is_empty() && self.outbox.can_wait();
+        let more_to_come = self.commit.is_empty() && !self.flights.is_empty() && self.outbox.can_wait();
         let now = self.now();
         if more_to_come && *self.commit_at.get_or_insert(now.plus(RESULTS_LAG)) > now {
             return;
