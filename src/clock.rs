@@ -152,8 +152,15 @@ impl ClockWatch {
 
 #[expect(clippy::disallowed_methods, reason = "the one door to the machine's clock")]
 fn system_now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
-    Timestamp(since.map_or(0, |span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    std::time::SystemTime::now().into()
+}
+
+/// To the millisecond; what was before the Unix epoch is the epoch.
+impl From<std::time::SystemTime> for Timestamp {
+    fn from(time: std::time::SystemTime) -> Self {
+        let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH);
+        Self(since.map_or(0, |span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ fn disk(encoder: &mut DescriptorEncoder<'_>, store: &Store) -> fmt::Result {
     ConstCounter::new(waited).encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
 }
 
-fn store(counters: &crate::store::Counters) -> [Row<'_>; 12] {
+fn store(counters: &crate::store::Counters) -> [Row<'_>; 13] {
     [
         ("commits", "Exchange commits acknowledged", &counters.commits),
         ("log_groups", "Log groups acknowledged", &counters.log_groups),
@@ -106,6 +106,7 @@ fn store(counters: &crate::store::Counters) -> [Row<'_>; 12] {
         ("budget_warnings", "Times a journal came to four fifths of its budget", &counters.budget_warnings),
         ("sync_errors", "Groups refused because the disk was full or failing", &counters.sync_errors),
         ("damages", "Places where damage was found", &counters.damages),
+        ("erases", "Erases done", &counters.erases),
     ]
 }
 

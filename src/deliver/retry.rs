@@ -56,16 +56,19 @@ fn jittered(gap: Duration, chance: f64) -> Duration {
     gap.mul_f64(1.0 + JITTER * chance.clamp(0.0, 1.0))
 }
 
-/// What `Retry-After` asks for at `now`: seconds or a date (RFC 9110, section 10.2.3), at most 24 hours; `None` if it is
-/// neither.
+/// What `Retry-After` asks for at `now`: seconds or a date (RFC 9110, section 10.2.3; in each of the three forms of section
+/// 5.6.7), at most 24 hours; `None` if it is neither.
 fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
-    let asked = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Digits beyond 64 bits are still a wish to be left alone.
-        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    let asked = if value.starts_with(|first: char| first.is_ascii_digit()) {
+        // Parts of a second are no valid wish, and a clear one; more than fits is still a wish to be left alone.
+        Duration::try_from_secs_f64(value.parse::<f64>().ok()?.ceil()).unwrap_or(Duration::MAX)
     } else {
-        let date = DateTimeParser::new().parse_timestamp(value).ok()?;
-        Timestamp::from_millis(date.as_millisecond()).since(now)
+        let date = httpdate::parse_http_date(value).map(Timestamp::from).ok().or_else(|| {
+            let lenient = DateTimeParser::new().parse_timestamp(value).ok()?;
+            Some(Timestamp::from_millis(lenient.as_millisecond()))
+        });
+        date?.since(now)
     };
     Some(asked.min(RETRY_AFTER_MAX))
 }
@@ -134,7 +137,12 @@ mod tests {
             ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
             ("Sun, 06 Nov 2044 08:00:00 GMT", Some(86_400)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun Nov  6 08:50:37 1994", Some(60)),
+            ("Sun, 06 Nov 1994 09:50:37 +0100", Some(60)),
+            ("600.5", Some(601)),
             ("-5", None),
+            ("5 minutes", None),
             ("soon", None),
             ("", None),
         ];

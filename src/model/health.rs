@@ -157,6 +157,10 @@ impl Health {
         self.failing = None;
         self.last_success = Some(at);
         Breaker::succeed(&mut self.breaker);
+        // What was still out when the webhook was disabled does not end that.
+        if self.overlay.as_ref().is_some_and(|overlay| overlay.is_ours() && overlay.status == Status::Disabled) {
+            return None;
+        }
         self.incident.take().filter(|incident| incident.alerted)
     }
 

@@ -34,6 +34,8 @@ pub struct Counters {
     pub sync_errors: AtomicU64,
     /// Places where damage was found.
     pub damages: AtomicU64,
+    /// Erases done.
+    pub erases: AtomicU64,
     /// Reads and writes somebody waits for now: a gauge.
     pub in_progress: AtomicU64,
 }

@@ -123,6 +123,11 @@ impl Store {
         self.blocking(move |shared| seqs.iter().map(|seq| shared.event_at(seq.0)).collect()).await
     }
 
+    /// Erases done since the start: events read before the last of them may hold what is to be forgotten.
+    pub fn erases(&self) -> u64 {
+        Counters::get(&self.inner.shared.counters.erases)
+    }
+
     /// Why an event that was in the journal is not there any more.
     pub async fn why_gone(&self, seq: Seq) -> Result<Gone, StoreError> {
         self.blocking(move |shared| shared.why_gone(seq.0)).await

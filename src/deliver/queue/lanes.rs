@@ -42,6 +42,7 @@ impl Entry {
             kept,
             phase: Phase::Behind,
             tried: false,
+            asked: false,
         }
     }
 }

@@ -100,6 +100,8 @@ struct Entry {
     phase: Phase,
     /// It has been out, as an attempt of its own or as a probe.
     tried: bool,
+    /// The receiver asked for the time until it is due (`Retry-After`): not even a probe goes out before.
+    asked: bool,
 }
 
 /// One webhook's deliveries.
@@ -235,13 +237,15 @@ impl Queue {
         self.take(seq, false)
     }
 
-    /// The next probe, due or not: the first of a lane that was never out, else that of each lane in turn, so that one
+    /// The next probe at `now`, due or not unless the receiver asked to be left alone: the first of a lane that was never out, else that of each lane in turn, so that one
     /// delivery the receiver cannot digest does not keep the breaker open for all. `None` while anything is out.
-    pub(super) fn next_probe(&mut self) -> Option<Ready> {
+    pub(super) fn next_probe(&mut self, now: Timestamp) -> Option<Ready> {
         if self.busy > 0 || self.reorder.is_some() {
             return None;
         }
-        let heads = || self.ready.iter().copied().chain(self.due.iter().map(|(_, seq)| *seq));
+        let may = |due: Timestamp, seq| due <= now || self.entries.get(&seq).is_some_and(|entry| !entry.asked);
+        let early = || self.due.iter().filter(|(due, seq)| may(*due, *seq)).map(|(_, seq)| *seq);
+        let heads = || self.ready.iter().copied().chain(early());
         let is_new = |seq: &Seq| self.entries.get(seq).is_some_and(|entry| !entry.tried);
         let in_turn = || heads().filter(|seq| *seq > self.probed).min().or_else(|| heads().min());
         let seq = heads().filter(is_new).min().or_else(in_turn)?;
@@ -266,6 +270,15 @@ impl Queue {
     fn let_go(&mut self, seq: Seq) {
         let event = self.entries.get_mut(&seq).and_then(|entry| entry.event.take());
         self.held -= event.map_or(0, |event| event.body.get().len());
+    }
+
+    /// What is kept of events in memory may be erased by now: they are read again.
+    pub(super) fn let_all_go(&mut self) {
+        let kept: Vec<Seq> =
+            self.entries.iter().filter(|(_, entry)| entry.event.is_some()).map(|(seq, _)| *seq).collect();
+        for seq in kept {
+            self.let_go(seq);
+        }
     }
 
     /// The breaker is open, or no longer.

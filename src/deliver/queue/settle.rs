@@ -17,6 +17,8 @@ pub(in crate::deliver) enum Settle {
         since: Timestamp,
         /// When the next is due.
         due: Timestamp,
+        /// Whether the receiver asked for that.
+        asked: bool,
     },
     /// No attempt was made: it goes out again, not before then. Nothing is written.
     Later(Timestamp),
@@ -33,7 +35,10 @@ impl Queue {
         self.flying -= 1;
         let due = match settle {
             Settle::Done => None,
-            Settle::Wait { uid, since, due } => Some((uid, since, due)),
+            Settle::Wait { uid, since, due, asked } => {
+                entry.asked = asked;
+                Some((uid, since, due))
+            }
             Settle::Later(due) => {
                 self.busy -= 1;
                 self.back(seq, due);

@@ -50,7 +50,7 @@ fn at(millis: i64) -> Timestamp {
 }
 
 fn wait(since: Timestamp, due: Timestamp) -> Settle {
-    Settle::Wait { uid: UID, since, due }
+    Settle::Wait { uid: UID, since, due, asked: false }
 }
 
 fn take(queue: &mut Queue, now: i64) -> Vec<u64> {
@@ -159,11 +159,28 @@ fn while_the_breaker_is_open_the_cursor_stands_and_probes_go_round() {
     done(&mut queue, 2, wait(at(0), at(6_000)));
     assert_eq!((queue.set_aside(), queue.cursor()), ((2, 0), Seq(3)), "what stands behind is not set aside");
     for probed in [1, 2, 1] {
-        let probe = queue.next_probe().unwrap();
+        let probe = queue.next_probe(at(0)).unwrap();
         assert_eq!((probe.seq, probe.attempts, probe.probe), (Seq(probed), 1, true));
-        assert!(queue.next_probe().is_none() && queue.next(at(99_000)).is_none(), "one at a time");
+        assert!(queue.next_probe(at(0)).is_none() && queue.next(at(99_000)).is_none(), "one at a time");
         assert_eq!(done(&mut queue, probed, Settle::Later(at(0))), [], "it costs nothing");
     }
+}
+
+#[test]
+fn a_probe_waits_as_long_as_the_receiver_asked() {
+    let mut queue = queue(&[1, 2]);
+    take(&mut queue, 0);
+    let asked = Settle::Wait { uid: UID, since: at(0), due: at(600_000), asked: true };
+    done(&mut queue, 1, asked);
+    done(&mut queue, 2, wait(at(0), at(300_000)));
+    queue.stop(true);
+    let mut probe = |now| {
+        let ready = queue.next_probe(at(now));
+        let seq = ready.map(|ready| ready.seq.0);
+        seq.inspect(|seq| _ = done(&mut queue, *seq, Settle::Later(at(now))))
+    };
+    assert_eq!([probe(1_000), probe(2_000)], [Some(2), Some(2)]);
+    assert_eq!([probe(600_000), probe(600_000)], [Some(1), Some(2)]);
 }
 
 #[test]
@@ -286,8 +303,8 @@ proptest! {
                 // The breaker opens for one probe.
                 11 if flying.is_empty() => {
                     queue.stop(true);
-                    flying.extend(queue.next_probe().map(|ready| ready.seq));
-                    prop_assert!(queue.next(at(now)).is_none() && queue.next_probe().is_none());
+                    flying.extend(queue.next_probe(at(0)).map(|ready| ready.seq));
+                    prop_assert!(queue.next(at(now)).is_none() && queue.next_probe(at(0)).is_none());
                     queue.stop(false);
                 }
                 _ if flying.is_empty() => {}

@@ -56,6 +56,8 @@ struct Item {
     seq: Seq,
     group: u64,
     event: Arc<Event>,
+    /// Erases done when it was read.
+    erases: u64,
 }
 
 /// What became of one.
@@ -162,11 +164,12 @@ impl Drive {
 
     async fn read_ahead(&mut self) -> Result<(), StoreError> {
         while self.ahead.len() < AHEAD && self.read < self.end {
+            let erases = self.means.store.erases();
             let (events, next) = self.means.store.events(self.read, PAGE).await?;
             for (seq, event) in events {
                 if seq < self.end && self.chooser.fits(seq, &event, &self.tally) && !self.tally.is_done(seq) {
                     self.open.insert(seq);
-                    self.ahead.push_back(Item { seq, group: group(seq, &event), event });
+                    self.ahead.push_back(Item { seq, group: group(seq, &event), event, erases });
                 }
             }
             self.read = next.max(self.read.next());
@@ -223,6 +226,11 @@ impl Drive {
     async fn over(&mut self, state: RunState) -> Result<(), StoreError> {
         let now = self.means.clock.now();
         (self.run.state, self.run.ended) = (state, Some(now));
+        if state == RunState::Done {
+            // What ended by itself since it was counted was never looked at.
+            let progress = &mut self.run.progress;
+            progress.left = progress.left.max(progress.matched.saturating_sub(progress.delivered + progress.failed));
+        }
         let notice = super::notice(now, &self.run, &super::summary(&self.run));
         self.save(vec![LogEntry::Notice(notice)]).await
     }
@@ -274,7 +282,7 @@ impl One {
                 run: self.run,
                 trigger: self.trigger,
                 seq: item.seq,
-                event: Arc::clone(&item.event),
+                event: (self.means.store.erases() == item.erases).then(|| Arc::clone(&item.event)),
                 number: self.replay,
                 of: of.clone(),
                 probe: false,

@@ -110,7 +110,12 @@ impl Scheduler {
                 ("webhook.disabled", text)
             }
         };
-        self.notice(id, text.clone());
+        if matches!(news, News::Recovered(_)) {
+            tracing::info!(webhook = %id, "{text}");
+        } else {
+            tracing::warn!(webhook = %id, "{text}");
+        }
+        self.keep_notice(id, text.clone());
         self.post(webhook, topic, &text);
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::task::{self, JoinError};
 
 use super::outbox::Reply;
+use super::replays::Replayed;
 use super::slots::Turn;
 use super::{FLIGHTS_MAX, STORE_PAUSE, Scheduler, UNSETTLED_MAX};
 use crate::clock::Timestamp;
@@ -128,6 +129,11 @@ impl Scheduler {
             (Cargo::Ping(reply), Some(Landing::Pinged(report))) => {
                 let reply = reply.take();
                 self.pinged(&flight, *report, reply);
+            }
+            // What is gone is sent no more.
+            (Cargo::Replay(replay), Some(Landing::Missing(..))) => {
+                let caller = replay.reply.take();
+                self.outbox.replies.extend(caller.map(|caller| Reply::Replay(caller, Replayed::Failed)));
             }
             // A ping panicked, and would again: `pinging` stays, so that it is not tried before the next start. A replay
             // panicked: whoever asked learns it by the missing answer.

@@ -85,8 +85,10 @@ impl Scheduler {
     ) {
         let (id, now) = (webhook.id, self.now());
         let Some(slot) = self.slots.get_mut(&id) else { return };
+        let was = slot.health.status(webhook.status, &webhook.url);
         slot.health.set_status(webhook, status, now, actor);
-        if status == Status::Active {
+        // Somebody says that the receiver is back. Otherwise what waits for its next attempt keeps its time.
+        if status == Status::Active && was == Status::Disabled {
             slot.queue.hurry();
         }
         slot.breaker_moved();

@@ -92,6 +92,8 @@ pub(super) struct Scheduler {
     commit_at: Option<Timestamp>,
     /// When the store is asked again after it failed.
     store_at: Option<Timestamp>,
+    /// Erases after which nothing of before is kept in memory.
+    erases: u64,
     /// Alerts on their way.
     alerts: JoinSet<alerts::Posted>,
     watch: ClockWatch,
@@ -121,6 +123,7 @@ impl Scheduler {
             cursors_at: None,
             commit_at: None,
             store_at: None,
+            erases: 0,
             alerts: JoinSet::new(),
             watch: ClockWatch::new(clock),
         }
@@ -136,6 +139,7 @@ impl Scheduler {
                 self.wake_up().await;
             }
             self.start_reads();
+            self.forget_erased();
             self.start_attempts();
             self.commit_if_due();
             let wake = self.means.clock.instant(self.next_wake());
@@ -153,6 +157,17 @@ impl Scheduler {
         }
         drop(inbox);
         self.drain().await;
+    }
+
+    /// After an erase, events are read again before they go out.
+    fn forget_erased(&mut self) {
+        let erases = self.means.store.erases();
+        if std::mem::replace(&mut self.erases, erases) != erases {
+            for slot in self.slots.values_mut() {
+                slot.queue.let_all_go();
+                slot.replays.let_all_go();
+            }
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -230,7 +245,7 @@ impl Scheduler {
         for (_, flight) in std::mem::take(&mut self.flights) {
             let event = match &flight.cargo {
                 flight::Cargo::Delivery(ready) => ready.event.clone(),
-                flight::Cargo::Replay(replay) => Some(std::sync::Arc::clone(&replay.event)),
+                flight::Cargo::Replay(replay) => replay.event.clone(),
                 flight::Cargo::Ping(_) => None,
             };
             let report = Report::failed(FailureClass::Shutdown, "shopbell stopped before the receiver answered");

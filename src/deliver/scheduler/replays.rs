@@ -29,7 +29,8 @@ pub(in crate::deliver) struct Replay {
     pub(in crate::deliver) trigger: Trigger,
     /// Its event.
     pub(in crate::deliver) seq: Seq,
-    pub(in crate::deliver) event: Arc<Event>,
+    /// As it was read; `None` after an erase: it is read again.
+    pub(in crate::deliver) event: Option<Arc<Event>>,
     /// Its replay number: 0 keeps the id of the first delivery.
     pub(in crate::deliver) number: u32,
     /// Id of the first delivery, where this one has another.
@@ -73,6 +74,11 @@ impl Replays {
         self.queue.is_empty()
     }
 
+    /// What is kept of events in memory may be erased by now.
+    pub(super) fn let_all_go(&mut self) {
+        self.queue.iter_mut().for_each(|replay| replay.event = None);
+    }
+
     /// Whether one should go before the webhook's own deliveries: one of its places is theirs, so that neither side stands
     /// still for the other.
     pub(super) fn go_first(&self) -> bool {
@@ -101,7 +107,7 @@ impl Scheduler {
         let at = self.now();
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let (means, draft, host) = (self.means.clone(), Arc::clone(&slot.draft), Arc::clone(&slot.host));
-        let (event, uid) = (Some(Arc::clone(&replay.event)), Some(replay.event.uid));
+        let (event, uid) = (replay.event.clone(), replay.event.as_ref().map(|event| event.uid));
         let ready = Ready { seq: replay.seq, attempts: replay.attempts, probe: replay.probe, event, uid };
         let task = self.running.spawn(flight::deliver(means, Arc::clone(&webhook), draft, ready, replay.number));
         self.hosts.enter(&host);

@@ -10,7 +10,7 @@ use crate::deliver::flight::{Cargo, Flight};
 use crate::deliver::queue::{Ready, Settle};
 use crate::deliver::retry::{self, Wish};
 use crate::id::{WebhookId, fill_random};
-use crate::model::{Attempt, Decision, DeliveryEnd, Ended, Event, FailedAttempt, Trip, Verdict, Webhook};
+use crate::model::{Attempt, Decision, DeliveryEnd, Ended, Event, FailedAttempt, Status, Trip, Verdict, Webhook};
 
 impl Scheduler {
     pub(super) fn attempted(
@@ -33,16 +33,18 @@ impl Scheduler {
         let news = self.take_health(flight, decision, &report, wish);
         let held = ready.probe && matches!(decision, Decision::Retry { .. });
         let mut text = decision_text(decision, report.status, made, now);
-        if held {
+        let disabled = news.iter().any(|news| matches!(news, News::Disabled(..)));
+        if held && disabled {
+            "it waits".clone_into(&mut text);
+        } else if held {
             text = match self.slots.get(&webhook.id).and_then(|slot| slot.health.probe_due()) {
                 Some(due) => format!("next probe in {} s", seconds(due, now)),
                 None => "the next attempt is one of its own".to_owned(),
             };
         }
-        if news.iter().any(|news| matches!(news, News::Disabled(..))) {
+        if disabled {
             text.push_str("; the webhook is disabled");
-        }
-        if news.contains(&News::Opened) {
+        } else if news.contains(&News::Opened) {
             text.push_str("; only probes go out until one succeeds");
         }
         let failure = report.failure().to_owned();
@@ -60,7 +62,8 @@ impl Scheduler {
         match decision {
             Decision::Retry { .. } if held => self.later(webhook.id, ready.seq, std::time::Duration::ZERO),
             Decision::Retry { due } => {
-                self.settle(webhook.id, ready.seq, Settle::Wait { uid: event.uid, since: now, due });
+                let asked = wish.retry_after.is_some();
+                self.settle(webhook.id, ready.seq, Settle::Wait { uid: event.uid, since: now, due, asked });
             }
             Decision::Delivered | Decision::GiveUp(_) => self.settle(webhook.id, ready.seq, Settle::Done),
         }
@@ -95,7 +98,8 @@ impl Scheduler {
         };
         let mut news = Vec::new();
         if decision == Decision::Delivered {
-            let open = slot.health.probe_due().is_some();
+            let active = slot.health.status(webhook.status, &webhook.url) == Status::Active;
+            let open = active && slot.health.probe_due().is_some();
             let told = slot.health.delivered(now);
             news.extend(open.then_some(News::Answers));
             news.extend(told.map(|incident| News::Recovered(incident.since)));

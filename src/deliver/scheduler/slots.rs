@@ -99,7 +99,7 @@ impl Slot {
             Some(due) if due > now => return Turn::At(due),
             // One probe at a time, whoever's delivery it is.
             Some(_) if busy > 0 => None,
-            Some(_) => self.queue.next_probe().map(Turn::Go).or_else(|| self.replays.next(true).map(Turn::Replay)),
+            Some(_) => self.queue.next_probe(now).map(Turn::Go).or_else(|| self.replays.next(true).map(Turn::Replay)),
             None if self.replays.go_first() => self.replays.next(false).map(Turn::Replay),
             None => self.queue.next(now).map(Turn::Go).or_else(|| self.replays.next(false).map(Turn::Replay)),
         };
@@ -272,6 +272,11 @@ impl Scheduler {
     /// Puts a notice about a webhook into the log.
     pub(super) fn notice(&mut self, webhook: WebhookId, text: String) {
         tracing::info!(%webhook, "{text}");
+        self.keep_notice(webhook, text);
+    }
+
+    /// The same for what was told in the process's own output already.
+    pub(super) fn keep_notice(&mut self, webhook: WebhookId, text: String) {
         let notice = Notice::new(self.now(), NoticeKind::Webhook, text);
         self.outbox.entries.push(LogEntry::Notice(Notice { webhook: Some(webhook), ..notice }));
     }

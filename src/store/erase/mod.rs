@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::compact;
+use super::counters::Counters;
 use super::journal::{Journal, lock};
 use super::keys::{self, row};
 use super::partition::{failing, sync_directory, write_durably};
@@ -134,6 +135,8 @@ pub(super) fn run(shared: &Shared, erase: &Erase, roll: Roll<'_>, stop: &AtomicB
     // What a commit under way brought in the meantime.
     state::forget(&shared.state, &scrub, false)?;
     shared.state.sync()?;
+    // Whoever holds events in memory reads them again.
+    Counters::add(&shared.counters.erases, 1);
     fs::remove_file(&path).and_then(|()| sync_directory(&shared.data)).map_err(|error| failing(&path, &error))?;
     let count = |number: u64, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
     shared.log.note(format!(

@@ -183,3 +183,40 @@ async fn a_delivery_whose_event_is_erased_ends_and_says_so() {
         assert_eq!(rig.outcomes(2).await.len(), 2);
     }
 }
+
+/// What was read ahead, and waits for a place, is read again after an erase.
+#[tokio::test(start_paused = true)]
+async fn an_erased_event_is_not_sent_from_memory() {
+    let data = tempfile::tempdir().unwrap();
+    let mut rig = Rig::start(data.path(), vec![Webhook { concurrency: 1, ..webhook(1) }]).await;
+    for order in ["6", "7", "8"] {
+        rig.event(order, &[1]).await;
+    }
+    let first = rig.call().await;
+    rig.settle().await;
+    rig.store.erase(Erase { resource: "order".into(), name: "7".into() }, false).await.unwrap();
+    first.answer(200);
+    let next = rig.call().await;
+    assert_eq!(next.body.as_ref(), br#"{"id":"8"}"#);
+    next.answer(200);
+    rig.noticed("event 2 was erased before it was delivered").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_was_disabled_is_tried_at_once_when_enabled() {
+    let data = tempfile::tempdir().unwrap();
+    let retry = RetrySchedule(vec![Duration::from_hours(1)]);
+    let mut rig = Rig::start(data.path(), vec![Webhook { retry, ..webhook(1) }]).await;
+    rig.event("7", &[1]).await;
+    rig.call().await.answer(500);
+    rig.logged(1).await;
+    for status in [Status::Active, Status::Paused, Status::Active] {
+        rig.deliverer.set_status(WebhookId(1), status, "a test").await.unwrap();
+        rig.settle().await;
+        assert!(rig.call_now().is_none(), "it keeps its time");
+    }
+    for status in [Status::Disabled, Status::Active] {
+        rig.deliverer.set_status(WebhookId(1), status, "a test").await.unwrap();
+    }
+    rig.call().await.answer(200);
+}
