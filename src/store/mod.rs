@@ -118,9 +118,7 @@ pub enum StoreError {
     )]
     InUse(String),
     /// The directory cannot be made, read or written.
-    #[error(
-        "the data directory {path} cannot be used: {source}; check that it exists, is on a local disk and is writable"
-    )]
+    #[error("the data directory {path} cannot be used: {source}; {}", what_to_do(source))]
     Directory {
         /// Which.
         path: String,
@@ -144,6 +142,13 @@ pub enum StoreError {
         /// What.
         text: String,
     },
+}
+
+fn what_to_do(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "make room",
+        _ => "check that it exists, is on a local disk and is writable",
+    }
 }
 
 /// Why the journal no longer holds an event.

@@ -57,6 +57,14 @@ pub(super) fn replace_state(
     State::open(&dir, bounds)
 }
 
+/// The last record of the events journal that was on disk before the newest of the log, as that says; 0 where none does.
+pub(super) fn events_behind(log: &Journal) -> u64 {
+    let next = log.next();
+    let newest =
+        log.read(next.saturating_sub(1).max(1), next, 1).ok().and_then(|(records, _)| records.into_iter().next_back());
+    newest.map_or(0, |stored| stored.place.after)
+}
+
 /// Both journals and the state they lead to.
 pub(super) struct Replay<'a> {
     pub(super) events: &'a Journal,

@@ -63,8 +63,11 @@ impl Shared {
         let (mut state, damaged) = recovery::open_state(data, bounds, clock, &mut notes)?;
         let meta = state.meta();
         let journals = data.join("journal");
-        let events = shelve::open("events", &journals.join("events"), meta.events, clock, &mut notes)?;
         let log = shelve::open("log", &journals.join("log"), meta.log, clock, &mut notes)?;
+        // Where the state lost its mark together with the journal's end, the log still knows how far that was: no sequence is
+        // used twice.
+        let known = meta.events.max(recovery::events_behind(&log));
+        let events = shelve::open("events", &journals.join("events"), known, clock, &mut notes)?;
         let blank = state.is_blank()?;
         if used && blank && events.next() == 1 && log.next() == 1 {
             // Damage at the very beginning of a database makes it look like a new one.

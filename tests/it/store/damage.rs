@@ -175,6 +175,22 @@ async fn an_older_state_is_brought_forward() {
 }
 
 #[tokio::test]
+async fn an_end_lost_together_with_the_state_is_told_and_no_sequence_is_used_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open_with(dir.path(), Options::default());
+    fill(&store, 1, 20).await;
+    store.log(vec![notice("a result")], vec![cursor(1, 21)]).await.unwrap();
+    let before = *store.head().borrow();
+    store.close().await;
+    drop(store);
+    fs::remove_dir_all(dir.path().join("state")).unwrap();
+    fs::remove_dir_all(&partitions(dir.path(), "events")[0]).unwrap();
+    let (store, recovery) = open_with(dir.path(), Options::default());
+    assert!(recovery.notes.iter().any(|note| note.contains("the events journal lost its end")), "{:?}", recovery.notes);
+    assert!(store.commit(vec![entry("new")], vec![]).await.unwrap() >= before);
+}
+
+#[tokio::test]
 async fn a_damaged_state_is_built_anew() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 4] = [
