@@ -25,6 +25,9 @@ const KEPT_MAX: usize = 8 * 1024;
 /// So many headers of an answer are kept, and so many bytes of them.
 const HEADERS_MAX: (usize, usize) = (32, 8 * 1024);
 
+/// So many kept connections that turn out to be closed an attempt tries one after the other.
+const STALE_MAX: usize = 8;
+
 /// How one POST went.
 #[derive(Clone, Debug)]
 pub(super) struct Report {
@@ -81,15 +84,18 @@ impl Report {
 }
 
 /// Sends `request`; the whole attempt, with the answer's body, has `limit`. On a kept connection that turns out to be closed
-/// it is sent once more, on another (RFC 9112, section 9.3.1: the delivery's id makes it safe to repeat).
+/// it is sent again at once, on another (RFC 9112, section 9.3.1: the delivery's id makes it safe to repeat).
 pub(super) async fn run(mut client: Client, request: Request<Full<Bytes>>, limit: Duration) -> Report {
     let start = Instant::now();
-    let spare = request.clone();
-    let report = once(&mut client, request, start, limit).await;
-    if !report.is_stale() {
-        return report;
+    let mut report = once(&mut client, request.clone(), start, limit).await;
+    for _ in 0..STALE_MAX {
+        if !report.is_stale() {
+            break;
+        }
+        // The next one may be as old; a new one is none of these.
+        report = Report { resent: true, ..once(&mut client, request.clone(), start, limit).await };
     }
-    Report { resent: true, ..once(&mut client, spare, start, limit).await }
+    report
 }
 
 async fn once(client: &mut Client, mut request: Request<Full<Bytes>>, start: Instant, limit: Duration) -> Report {

@@ -39,6 +39,19 @@ impl Sent {
     }
 }
 
+/// How a secret that is not made of letters and digits alone stands in a form, in JSON (PHP escapes slashes) and in HTML.
+fn spellings(secret: &str) -> Vec<String> {
+    if secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Vec::new();
+    }
+    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let json = serde_json::Value::from(secret).to_string();
+    let json = json.trim_matches('"').to_owned();
+    let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let slashes = json.replace('/', "\\/");
+    [form, json, slashes, html].into_iter().filter(|written| written != secret).collect()
+}
+
 /// Takes secrets and the fields of `[shop] redact` out of what is kept of the answer to what was sent.
 pub(super) fn answer(report: &mut Report, webhook: &Webhook, sent: &Sent) {
     let clean = |text: &mut String| {
@@ -47,14 +60,23 @@ pub(super) fn answer(report: &mut Report, webhook: &Webhook, sent: &Sent) {
         let secrets = std::iter::once(&webhook.secret).chain(old).map(Secret::expose);
         for secret in sent.values().chain(own).chain(secrets).filter(|secret| secret.len() >= LEAST_SECRET) {
             // Most of what is looked through is shorter than any secret, and preparing a search costs more than the search.
-            if secret.len() <= text.len() && text.contains(secret) {
+            if secret.len() > text.len() {
+                continue;
+            }
+            if text.contains(secret) {
                 *text = text.replace(secret, MARK);
+            }
+            for written in spellings(secret) {
+                if text.contains(&written) {
+                    *text = text.replace(&written, MARK);
+                }
             }
         }
     };
     clean(&mut report.answer);
     report.answer = webhook.redact.text(&report.answer);
     for (name, value) in &mut report.headers {
+        *value = webhook.redact.header(name, value);
         if [SET_COOKIE.as_str(), AUTHORIZATION.as_str()].contains(&name.as_str()) {
             MARK.clone_into(value);
         } else {
@@ -99,5 +121,22 @@ mod tests {
         );
         assert!(report.headers.iter().all(|(_, value)| value == MARK), "{:?}", report.headers);
         assert_eq!(report.failure(), "refused [redacted]");
+    }
+
+    #[test]
+    fn a_secret_is_found_however_it_is_written() {
+        let secret = "a/b+c=\"<d>&";
+        let webhook = Webhook {
+            secret: Secret::new(secret.to_owned()),
+            ..Webhook::new(WebhookId(1), "erp", "https://e.example/")
+        };
+        for written in
+            ["a%2Fb%2Bc%3D%22%3Cd%3E%26", r#"a/b+c=\"<d>&"#, r#"a\/b+c=\"<d>&"#, "a/b+c=&quot;&lt;d&gt;&amp;", secret]
+        {
+            let mut report = Report::failed(FailureClass::Status, "refused");
+            report.answer = format!("sig: {written};");
+            answer(&mut report, &webhook, &Sent::with(&HeaderMap::new()));
+            assert_eq!(report.answer, "sig: [redacted];", "{written}");
+        }
     }
 }

@@ -44,6 +44,11 @@ impl Redaction {
         if self.fields.is_empty() { text.to_owned() } else { text::redacted(self, text, 0) }
     }
 
+    /// A header's value likewise.
+    pub fn header(&self, name: &str, value: &str) -> String {
+        if self.hits(name) { MARK.to_owned() } else { self.text(value) }
+    }
+
     fn hits(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         self.fields.iter().any(|pattern| glob(pattern, &name))
@@ -83,6 +88,7 @@ mod tests {
             (r#"{"url":"/x?iban=DE1&b=2"}"#, r#"{"url":"/x?iban=[redacted]&b=2"}"#),
             ("iban=DE1&a=2", "iban=[redacted]&a=2"),
             ("a=2&order%5BIBAN%5D=D%20E1", "a=2&order%5BIBAN%5D=[redacted]"),
+            ("b=%7B%22iban%22%3A%22DE1%22%7D&c=%20", "b=%7B%22iban%22%3A%22%5Bredacted%5D%22%7D&c=%20"),
             ("biban=1 ibans=2 iban =3 iban==4", "biban=1 ibans=2 iban =3 iban=[redacted]"),
             ("<o><ns:iban t='x'>DE1</ns:iban><b>2</b></o>", "<o><ns:iban>[redacted]</ns:iban><b>2</b></o>"),
             (
@@ -100,6 +106,8 @@ mod tests {
                 assert_eq!(value, serde_json::from_str::<Value>(wanted).unwrap());
             }
         }
+        assert_eq!(redaction.header("IBAN", "DE1"), MARK);
+        assert_eq!(redaction.header("location", "/x?iban=DE1"), "/x?iban=[redacted]");
         assert_eq!(Redaction::default().text(r#"{"iban":1}"#), r#"{"iban":1}"#);
     }
 }

@@ -81,8 +81,11 @@ fn element(redaction: &Redaction, text: &str, out: &mut String) -> usize {
 fn word(redaction: &Redaction, text: &str, out: &mut String) -> usize {
     let end = text.bytes().position(|byte| !is_word(byte)).unwrap_or(text.len());
     out.push_str(&text[..end]);
-    let Some(value) = text[end..].strip_prefix('=').filter(|_| redaction.hits_part(&text[..end])) else { return end };
+    let Some(value) = text[end..].strip_prefix('=') else { return end };
     out.push('=');
+    if !redaction.hits_part(&text[..end]) {
+        return end + 1 + encoded(redaction, value, out);
+    }
     let quoted = value.chars().next().filter(|first| matches!(first, '"' | '\''));
     let length = match quoted {
         Some(mark) => value[1..].find(mark).map_or(value.len(), |at| at + 2),
@@ -91,6 +94,23 @@ fn word(redaction: &Redaction, text: &str, out: &mut String) -> usize {
     let mark = quoted.map_or("", |_| &value[..1]);
     put(out, [mark, MARK, mark]);
     end + 1 + length
+}
+
+/// The value of a form's field that holds something else: JSON, another query. Gives how much of the text that was.
+fn encoded(redaction: &Redaction, value: &str, out: &mut String) -> usize {
+    let length = value.find(|c: char| c.is_whitespace() || "&;\"'<>\\".contains(c)).unwrap_or(value.len());
+    let text = &value[..length];
+    if !text.contains('%') {
+        return 0;
+    }
+    let spaced = text.replace('+', " ");
+    let inner = percent_decode_str(&spaced).decode_utf8_lossy();
+    let marked = redacted(redaction, &inner, DEPTH);
+    if marked == inner {
+        return 0;
+    }
+    out.extend(form_urlencoded::byte_serialize(marked.as_bytes()));
+    length
 }
 
 fn put<const PARTS: usize>(out: &mut String, parts: [&str; PARTS]) {
