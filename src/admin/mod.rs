@@ -52,7 +52,7 @@ use crate::deliver::Deliverer;
 use crate::engine::{Recorder, Rules};
 use crate::store::Store;
 
-pub use crate::model::{DeliveryState, Trigger, Verdict, id_json};
+pub use crate::model::{DeliveryState, Status, Trigger, Verdict, id_json};
 pub use control::{ControlError, bind_control, connect_control, serve_control};
 pub use delivery_view::{AttemptView, DeliveryRow, DeliveryView, OutcomeView, Standing};
 pub use error::ApiError;

@@ -247,6 +247,9 @@ pub struct RunView {
     pub ended: Option<String>,
     /// How far it is.
     pub progress: Progress,
+    /// Why its webhook sends nothing now, where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// Where one delivery was sent again: events of its resource delivered since, that the receiver now sees overtaken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outdated: Option<u64>,

@@ -278,13 +278,13 @@ pub(super) enum WebhooksCommand {
     /// Show one webhook: its settings, its health, and the secret that was made for it
     #[command(after_help = help::BACKLOG)]
     Show(NamedArgs),
-    /// Let it deliver again; what was held back goes out in order
+    /// Let it deliver again: what was held back goes out in order, at once also what waited for its next attempt
     Enable(NamedArgs),
-    /// Stop it until it is enabled
+    /// Stop it until it is enabled: events from now on pass it by
     Disable(NamedArgs),
-    /// Stop it for a while
+    /// Stop it for a while: events pass it by, or are held with hold_when_paused
     Pause(NamedArgs),
-    /// End a pause
+    /// End a pause; what waits for its next attempt keeps its time
     Resume(NamedArgs),
     /// Send WooCommerce's ping now
     Ping(NamedArgs),

@@ -64,13 +64,15 @@ async fn replay(args: DeliveryArgs) -> Result<(), Failure> {
         let text = "a newer event of the same resource was delivered: the receiver now sees an older state after it";
         writeln!(anstream::stderr(), "warning: {text}")?;
     }
+    let waits = run.waits_for.as_ref().map_or_else(String::new, |why| format!("\nit waits: {why}"));
     if run.held {
         let show = format!("look at it with `shopbell deliveries show {}`", args.which);
         let text = format!("it had not ended: run {} makes it due now in the queue of webhook {}", run.id, run.webhook);
-        writeln!(anstream::stdout(), "{text}; {show}")?;
+        writeln!(anstream::stdout(), "{text}; {show}{waits}")?;
         return Ok(());
     }
-    writeln!(anstream::stdout(), "sent as run {}: look at it with `shopbell runs show {}`", run.id, run.id)?;
+    let what = if run.waits_for.is_some() { "to be sent" } else { "sent" };
+    writeln!(anstream::stdout(), "{what} as run {}: look at it with `shopbell runs show {}`{waits}", run.id, run.id)?;
     Ok(())
 }
 

@@ -67,6 +67,7 @@ pub(super) fn print(run: RunView, json: bool) -> Result<(), Failure> {
         ("run", run.id.to_string()),
         ("state", run.state.as_str().to_owned()),
         ("webhook", run.webhook.clone()),
+        ("waits", run.waits_for.clone().unwrap_or_default()),
         ("what", what(&run)),
         ("done", format!("{done} of {}", progress.matched)),
         ("delivered", progress.delivered.to_string()),

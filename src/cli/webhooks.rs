@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::admin::{Backlog, PingView, WebhookView};
+use crate::admin::{Backlog, PingView, Status, WebhookView};
 
 use super::args::{ListArgs, NamedArgs, WebhooksCommand};
 use super::control::{Api, segment};
@@ -66,7 +66,19 @@ async fn act(args: NamedArgs, action: &str) -> Result<(), Failure> {
     if args.json {
         return Ok(json_lines([webhook])?);
     }
-    writeln!(anstream::stdout(), "webhook {} is {} now", webhook.name, webhook.status.as_str())?;
+    let (name, status) = (&webhook.name, webhook.status);
+    if status != Status::Active && matches!(action, "enable" | "resume") {
+        let why = webhook.reason.map_or_else(String::new, |why| format!(": {why}"));
+        return Err(Failure::Failed(format!("webhook {name} is {} again{why}", status.as_str())));
+    }
+    let then = match status {
+        Status::Active => "",
+        Status::Paused if webhook.hold_when_paused => "; its events are held, and go out in order once it is resumed",
+        Status::Paused | Status::Disabled => {
+            "; what it is owed is kept, and events from now on pass it by until it is active again"
+        }
+    };
+    writeln!(anstream::stdout(), "webhook {name} is {} now{then}", status.as_str())?;
     Ok(())
 }
 

@@ -15,6 +15,10 @@ use super::{Edited, Origin, RotateError, Rotation, Wish, new_secret};
 /// Plans it for the rules in `dir`; secret files with relative paths are below `base`, the directory the process runs in.
 pub async fn plan(dir: &Path, base: &Path, wish: Wish, now: Timestamp) -> Result<Rotation, RotateError> {
     let files = read_directory(dir).map_err(RotateError::Faults)?;
+    if files.is_empty() {
+        let text = format!("there are no rules in {}: name the rules directory with --rules", dir.display());
+        return Err(RotateError::Refused(text));
+    }
     let before = fingerprint(&files);
     let (mut files, ruleset) = compiled(files).await?;
     let config = webhook(&ruleset, &wish.webhook)?;
