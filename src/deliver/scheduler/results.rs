@@ -113,6 +113,10 @@ impl Scheduler {
             }
             if let Decision::GiveUp(end) = decision {
                 let disabled = slot.health.delivery_failed(webhook, end, now, report.failure());
+                if disabled {
+                    // No probe goes out of a disabled webhook.
+                    news.clear();
+                }
                 news.push(if disabled { News::Disabled(Some(end)) } else { News::Exhausted });
             }
             if let Some(due) = slot.health.alert_due() {

@@ -106,12 +106,22 @@ async fn gone_disables_at_once() {
     let mut rig = Rig::start(data.path(), vec![webhook(1)]).await;
     rig.event("7", &[1]).await;
     rig.event("8", &[1]).await;
-    let (gone, _open) = (rig.call().await, rig.call().await);
+    let (gone, open) = (rig.call().await, rig.call().await);
     gone.answer(410);
     let outcome = rig.outcomes(1).await.remove(0);
     assert_eq!((outcome.end, outcome.attempts), (DeliveryEnd::Gone, 1));
     let health = rig.health(|health| health.overlay.is_some()).await;
     assert_eq!(health.overlay.map(|overlay| overlay.reason), Some(OverlayReason::Gone));
+    // What was still out does not make it well, and of a disabled webhook no probe goes out.
+    open.answer(200);
+    rig.outcomes(2).await;
+    rig.event("9", &[1]).await;
+    rig.deliverer.set_status(WebhookId(1), Status::Active, "a test").await.unwrap();
+    rig.call().await.answer(410);
+    rig.outcomes(3).await;
+    let told = rig.notices().await;
+    assert!(!told.iter().any(|text| text.contains(" again") || text.contains("probes")), "{told:#?}");
+    assert_eq!(told.iter().filter(|text| text.contains("is disabled")).count(), 2, "{told:#?}");
 }
 
 #[tokio::test(start_paused = true)]
