@@ -41,7 +41,7 @@ pub use process::{StopSignal, run};
 const COMMIT_AT_STOP: Duration = Duration::from_secs(10);
 
 /// The control socket's name in the data directory.
-const CONTROL: &str = "control.sock";
+pub(crate) const CONTROL: &str = "control.sock";
 
 /// A running shopbell.
 #[derive(Debug)]

@@ -135,7 +135,8 @@ impl Webhook {
     }
 }
 
-fn stopped(admin: &Admin, id: WebhookId) -> Option<&'static str> {
+/// Why a webhook's deliveries do not simply go out now.
+pub(super) fn stopped(admin: &Admin, id: WebhookId) -> Option<&'static str> {
     let active = admin.rules.active();
     let Some(webhook) = active.webhooks.iter().find(|webhook| webhook.id == id) else {
         return Some("the rules no longer hold the webhook");

@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use crate::deliver::{Deliverer, plan};
 use crate::id::Seq;
-use crate::model::{DeliveryState, Run, RunState, Selection, Status};
+use crate::model::{DeliveryState, Run, RunState, Selection};
 
 use super::Admin;
 use super::error::ApiError;
-use super::owed::Owed;
+use super::owed::{Owed, stopped};
 use super::time::moment;
 use super::view::{PlanView, RunView};
 use super::webhooks::{find, needs_process};
@@ -134,7 +134,7 @@ async fn view(admin: &Admin, run: Run) -> Result<RunView, ApiError> {
     let Selection { webhook, state, topic, since, until, text, latest, only } = run.selection;
     let name = names.into_iter().find(|row| row.id == webhook).map_or_else(|| webhook.to_string(), |row| row.name);
     Ok(RunView {
-        waits_for: (!run.state.is_over()).then(|| stands_still(admin, webhook)).flatten(),
+        waits_for: (!run.state.is_over()).then(|| stopped(admin, webhook)).flatten().map(str::to_owned),
         id: run.id,
         state: run.state,
         webhook: name,
@@ -153,21 +153,6 @@ async fn view(admin: &Admin, run: Run) -> Result<RunView, ApiError> {
         outdated: None,
         held: false,
     })
-}
-
-/// Why a webhook sends nothing now.
-fn stands_still(admin: &Admin, id: crate::id::WebhookId) -> Option<String> {
-    let active = admin.rules.active();
-    let Some(webhook) = active.webhooks.iter().find(|webhook| webhook.id == id) else {
-        return Some("the webhook is not in the rules any more".to_owned());
-    };
-    if let Some(held) = &webhook.held {
-        return Some(format!("the webhook is held: {held}"));
-    }
-    match admin.store.health(id).status(webhook.status, &webhook.url) {
-        Status::Active => None,
-        status => Some(format!("the webhook is {}; it goes on when it is active again", status.as_str())),
-    }
 }
 
 fn state(text: &str) -> Result<DeliveryState, ApiError> {

@@ -247,7 +247,7 @@ pub struct RunView {
     pub ended: Option<String>,
     /// How far it is.
     pub progress: Progress,
-    /// Why its webhook sends nothing now, where it does not.
+    /// Why its webhook's deliveries do not simply go out now, where they do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
     /// Where one delivery was sent again: events of its resource delivered since, that the receiver now sees overtaken.

@@ -20,9 +20,6 @@ use super::run::refused;
 /// An answer may be so long, in bytes: the log's 10,000 lines with their payloads fit.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
-/// Name of the control socket in the data directory.
-const SOCKET: &str = "control.sock";
-
 /// Where the API answers.
 #[derive(Debug)]
 pub(super) enum Api {
@@ -64,7 +61,7 @@ impl Api {
     }
 
     async fn socket(data: &Path) -> Result<Option<Self>, Failure> {
-        let path = data.join(SOCKET);
+        let path = data.join(app::CONTROL);
         match admin::connect_control(&path).await {
             Ok(_) => Ok(Some(Self::Socket(path))),
             // Not there, or left behind by a process that is gone.

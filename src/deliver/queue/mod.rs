@@ -237,8 +237,9 @@ impl Queue {
         self.take(seq, false)
     }
 
-    /// The next probe at `now`, due or not unless the receiver asked to be left alone: the first of a lane that was never out, else that of each lane in turn, so that one
-    /// delivery the receiver cannot digest does not keep the breaker open for all. `None` while anything is out.
+    /// The next probe at `now`, due or not, but for what the receiver asked to be left alone with: the first of a lane that
+    /// was never out, else that of each lane in turn, so that one delivery the receiver cannot digest does not keep the
+    /// breaker open for all. `None` while anything is out.
     pub(super) fn next_probe(&mut self, now: Timestamp) -> Option<Ready> {
         if self.busy > 0 || self.reorder.is_some() {
             return None;
